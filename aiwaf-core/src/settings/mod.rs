@@ -1,0 +1,3 @@
+//! Settings, as a person types them.
+
+pub(crate) mod seconds;
