@@ -8,6 +8,7 @@ mod lists;
 mod protection;
 mod request;
 mod settings;
+mod state;
 mod suggest;
 mod timestamp;
 mod verdict;
