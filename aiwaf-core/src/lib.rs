@@ -2,6 +2,7 @@
 //!
 //! This crate knows no file, socket, clock, async runtime or HTTP framework.
 
+mod access_log;
 mod client;
 mod detect;
 mod lists;
@@ -13,6 +14,9 @@ mod suggest;
 mod timestamp;
 mod verdict;
 
+pub use access_log::{
+    AccessRecord, BlockAction, BlockMark, LineError, LineParser, LogFormat, LoggedClient, UnknownLogFormat,
+};
 pub use client::{
     ClientKey, InvalidNetwork, UNKNOWN_CLIENT, canonical_network, display_network, parse_network,
 };

@@ -1,0 +1,194 @@
+//! The common log format: `host ident user [time] "request" status bytes`.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use super::escape::{push_quoted, push_word, unescape};
+use super::format::LineError;
+use super::record::{AccessRecord, LoggedClient};
+use super::{digits, time};
+
+/// What a field without a value is.
+pub(super) const NONE: &[u8] = b"-";
+
+/// Stands before a method, protocol or client that the format could not tell from something else. Neither Apache
+/// nor nginx write this escape.
+const ODD: &[u8] = b"\\-";
+
+/// Appends `record` without a line break.
+pub(super) fn write(record: &AccessRecord<'_>, out: &mut Vec<u8>) {
+    match &record.client {
+        LoggedClient::Address(address) => push_address(out, *address),
+        LoggedClient::Name(name) if name.is_empty() => out.extend_from_slice(NONE),
+        LoggedClient::Name(name) => push_word_or_odd(out, name, |name| name != NONE),
+    }
+    out.extend_from_slice(b" - - [");
+    time::push_clf(out, record.time);
+    out.extend_from_slice(b"] \"");
+    if record.method.is_empty() && record.protocol.is_empty() {
+        push_word(out, &record.target);
+    } else {
+        push_word_or_odd(out, &record.method, is_method);
+        out.push(b' ');
+        push_quoted(out, &record.target);
+        out.push(b' ');
+        push_word_or_odd(out, &record.protocol, is_protocol);
+    }
+    out.extend_from_slice(b"\" ");
+    digits::push(out, record.status.into());
+    out.push(b' ');
+    match record.bytes {
+        Some(bytes) => digits::push(out, bytes),
+        None => out.extend_from_slice(NONE),
+    }
+}
+
+/// Reads the fields of the common format; gives back what follows them as well.
+///
+/// The request ends at the first quote that is not escaped and is followed by a status and a length. Should there be
+/// none, the server that wrote the line does not escape, and a backslash before the quote belongs to the request.
+pub(super) fn parse(line: &[u8]) -> Result<(AccessRecord<'_>, &[u8]), LineError> {
+    let (host, rest) = split_at_byte(line, b' ').ok_or(LineError::Missing { field: "time" })?;
+    let (time, rest) = find_time(rest)?;
+    let rest = rest.strip_prefix(b" \"").ok_or(LineError::Missing { field: "request" })?;
+    let (request, (status, bytes, rest)) = split_at_quote(rest, true, answer)
+        .or_else(|| split_at_quote(rest, false, answer))
+        .ok_or(LineError::Unterminated { field: "request" })?;
+    let (method, target, protocol) = split_request(request);
+    let record = AccessRecord {
+        time,
+        client: parse_client(host),
+        method: parse_word(method),
+        target: unescape(target),
+        protocol: parse_word(protocol),
+        status,
+        bytes,
+        referer: None,
+        user_agent: None,
+        response_time: None,
+        block: None,
+    };
+    Ok((record, rest))
+}
+
+/// Splits at the first quote whose rest `follows` accepts; with `escapes`, not at one behind a backslash.
+/// Linear as long as `follows` looks at a bounded part.
+pub(super) fn split_at_quote<'a, T>(
+    text: &'a [u8],
+    escapes: bool,
+    follows: impl Fn(&'a [u8]) -> Option<T>,
+) -> Option<(&'a [u8], T)> {
+    let mut from = 0;
+    loop {
+        let tail = text.get(from..)?;
+        let found = from + tail.iter().position(|&byte| byte == b'"' || escapes && byte == b'\\')?;
+        if text.get(found) == Some(&b'\\') {
+            from = found + 2;
+            continue;
+        }
+        from = found + 1;
+        if let Some(parsed) = follows(text.get(from..)?) {
+            return Some((text.get(..found)?, parsed));
+        }
+    }
+}
+
+/// ` status bytes` and what comes after; `-` is a status of 0 and an unknown length.
+fn answer(text: &[u8]) -> Option<(u16, Option<u64>, &[u8])> {
+    let text = text.strip_prefix(b" ")?;
+    // Bounded, so that each of many quotes costs the same: five digits, a blank, twenty digits, a blank.
+    let window = text.get(..27).unwrap_or(text);
+    let (status, tail) = split_at_byte(window, b' ')?;
+    let status_length = status.len() + 1;
+    let bytes_length = tail.iter().position(|&byte| byte == b' ').unwrap_or(tail.len());
+    let bytes = tail.get(..bytes_length)?;
+    let status = if status == NONE { 0 } else { u16::try_from(digits::parse(status)?).ok()? };
+    let bytes = if bytes == NONE { None } else { Some(digits::parse(bytes)?) };
+    Some((status, bytes, text.get(status_length + bytes_length..)?))
+}
+
+/// The first time in brackets: names of users may hold blanks and brackets.
+fn find_time(text: &[u8]) -> Result<(crate::Timestamp, &[u8]), LineError> {
+    let mut rest = text;
+    let mut error = LineError::Missing { field: "time" };
+    while let Some((_, tail)) = split_at_byte(rest, b'[') {
+        if let Some((inside, after)) = tail.split_at_checked(time::CLF_LENGTH)
+            && let (Some(time), Some(after)) = (time::parse_clf(inside), after.strip_prefix(b"]"))
+        {
+            return Ok((time, after));
+        }
+        error = LineError::Invalid { field: "time" };
+        rest = tail;
+    }
+    Err(error)
+}
+
+/// Method, target and protocol of a request line that is still escaped.
+///
+/// Blanks within the target are part of it. A request line that has no method in front is all target.
+fn split_request(request: &[u8]) -> (&[u8], &[u8], &[u8]) {
+    let Some((first, rest)) = split_at_byte(request, b' ') else {
+        return (b"", request, b"");
+    };
+    if let Some(last) = rest.iter().rposition(|&byte| byte == b' ')
+        && let (target, Some(protocol)) = (rest.get(..last).unwrap_or_default(), rest.get(last + 1..))
+        && (is_method(first) || first.starts_with(ODD))
+        && (is_protocol(protocol) || protocol.starts_with(ODD))
+    {
+        return (first, target, protocol);
+    }
+    // HTTP/0.9, and requests that were cut.
+    if is_method(first) && rest.starts_with(b"/") { (first, rest, b"") } else { (b"", request, b"") }
+}
+
+fn is_method(word: &[u8]) -> bool {
+    (1..=32).contains(&word.len())
+        && word.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+/// `HTTP/1.1`, `RTSP/1.0`, `HTTP/2`.
+fn is_protocol(word: &[u8]) -> bool {
+    word.len() <= 16
+        && split_at_byte(word, b'/').is_some_and(|(name, version)| {
+            !name.is_empty()
+                && name.iter().all(u8::is_ascii_alphabetic)
+                && version.first().is_some_and(u8::is_ascii_digit)
+                && version.iter().all(|&byte| byte.is_ascii_digit() || byte == b'.')
+        })
+}
+
+fn push_word_or_odd(out: &mut Vec<u8>, word: &[u8], is_plain: impl Fn(&[u8]) -> bool) {
+    if !is_plain(word) {
+        out.extend_from_slice(ODD);
+    }
+    push_word(out, word);
+}
+
+fn parse_word(word: &[u8]) -> Cow<'_, [u8]> {
+    unescape(word.strip_prefix(ODD).unwrap_or(word))
+}
+
+fn parse_client(host: &[u8]) -> LoggedClient<'_> {
+    if host == NONE { LoggedClient::Name(Cow::Borrowed(b"")) } else { LoggedClient::from(parse_word(host)) }
+}
+
+/// Appends an address; the octets of IPv4 without the machinery of formatting.
+pub(super) fn push_address(out: &mut Vec<u8>, address: IpAddr) {
+    match address {
+        IpAddr::V4(v4) => {
+            for (index, octet) in v4.octets().into_iter().enumerate() {
+                if index > 0 {
+                    out.push(b'.');
+                }
+                digits::push(out, octet.into());
+            }
+        }
+        IpAddr::V6(v6) => out.extend_from_slice(v6.to_string().as_bytes()),
+    }
+}
+
+/// What stands before and after the first `byte`.
+pub(super) fn split_at_byte(text: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
+    let at = text.iter().position(|&other| other == byte)?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}

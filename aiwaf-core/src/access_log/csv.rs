@@ -1,0 +1,380 @@
+//! Comma-separated values: the columns of the original, then ours.
+//!
+//! Our cells use the escapes of the combined format, so that no cell breaks a line, and no cell begins as a formula
+//! does. The original's cells are taken as they are; a file is ours if its header has a column `protection`.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::escape::{is_confusing, push_byte, unescape};
+use super::format::LineError;
+use super::record::{AccessRecord, BlockAction, BlockMark, LoggedClient, protection_from_name};
+use super::{common, digits, time};
+
+/// The header line of our files: the original's eight columns, in its order, and what it did not keep.
+pub(super) const HEADER: &str = "timestamp,ip,method,path,status_code,response_time_ms,blocked,block_reason,\
+    protocol,bytes,referer,user_agent,response_time_us,protection,action,monitored\n";
+
+/// The names of the columns, in the order of [`Column`] and of our header.
+const NAMES: [&str; 16] = [
+    "timestamp",
+    "ip",
+    "method",
+    "path",
+    "status_code",
+    "response_time_ms",
+    "blocked",
+    "block_reason",
+    "protocol",
+    "bytes",
+    "referer",
+    "user_agent",
+    "response_time_us",
+    "protection",
+    "action",
+    "monitored",
+];
+
+/// How many columns the original has.
+const ORIGINAL_COLUMNS: usize = 8;
+
+/// A header with more columns is none: no tool writes that many, and they would have to be kept.
+const MAX_COLUMNS: usize = 256;
+
+/// A column that is read, as its place in [`NAMES`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Column {
+    Timestamp,
+    Ip,
+    Method,
+    Path,
+    StatusCode,
+    ResponseTimeMs,
+    Blocked,
+    BlockReason,
+    Protocol,
+    Bytes,
+    Referer,
+    UserAgent,
+    ResponseTimeUs,
+    Protection,
+    Action,
+    Monitored,
+}
+
+/// Appends `record` without a line break.
+pub(super) fn write(record: &AccessRecord<'_>, out: &mut Vec<u8>) {
+    time::push_iso(out, record.time);
+    out.push(b',');
+    match &record.client {
+        LoggedClient::Address(address) => common::push_address(out, *address),
+        LoggedClient::Name(name) => push_cell(out, name),
+    }
+    for value in [&record.method, &record.target] {
+        out.push(b',');
+        push_cell(out, value);
+    }
+    out.push(b',');
+    digits::push(out, record.status.into());
+    out.push(b',');
+    push_number(out, record.response_time.map(|taken| taken.as_millis()));
+    let (mark, monitored) = (record.block.as_ref(), record.block.as_ref().is_some_and(|mark| mark.monitored));
+    out.push(b',');
+    push_bool(out, mark.is_some() && !monitored);
+    out.push(b',');
+    push_cell(out, mark.map_or(&[][..], |mark| &mark.reason));
+    out.push(b',');
+    push_cell(out, &record.protocol);
+    out.push(b',');
+    push_number(out, record.bytes.map(u128::from));
+    for value in [&record.referer, &record.user_agent] {
+        out.push(b',');
+        push_cell(out, value.as_deref().unwrap_or_default());
+    }
+    out.push(b',');
+    push_number(out, record.response_time.map(|taken| taken.as_micros()));
+    out.push(b',');
+    out.extend_from_slice(mark.and_then(|mark| mark.protection).map_or("", |known| known.name()).as_bytes());
+    out.push(b',');
+    out.extend_from_slice(mark.map_or("", |mark| mark.action.name()).as_bytes());
+    out.push(b',');
+    push_bool(out, monitored);
+}
+
+/// As the original writes them.
+fn push_bool(out: &mut Vec<u8>, value: bool) {
+    out.extend_from_slice(if value { b"True" } else { b"False" });
+}
+
+fn push_number(out: &mut Vec<u8>, number: Option<u128>) {
+    if let Some(number) = number {
+        digits::push(out, u64::try_from(number).unwrap_or(u64::MAX));
+    }
+}
+
+/// Appends a cell: in quotes if it needs them, hostile characters escaped, the rest in UTF-8 for people to read.
+///
+/// The first character behind leading blanks is escaped if it begins a formula, and so is one behind `;`, where
+/// spreadsheets of many countries split cells.
+fn push_cell(out: &mut Vec<u8>, value: &[u8]) {
+    let quoted = value.iter().any(|byte| matches!(byte, b',' | b'"' | b';' | b' '));
+    if quoted {
+        out.push(b'"');
+    }
+    let mut at_start = true;
+    for chunk in value.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            let mut buffer = [0; 4];
+            let encoded = character.encode_utf8(&mut buffer).as_bytes();
+            match character {
+                '"' => out.extend_from_slice(b"\"\""),
+                '\\' => out.extend_from_slice(b"\\\\"),
+                _ if is_confusing(character) || at_start && begins_formula(character) => {
+                    encoded.iter().for_each(|&byte| push_byte(out, byte));
+                }
+                _ => out.extend_from_slice(encoded),
+            }
+            at_start = character == ';' || at_start && character == ' ';
+        }
+        chunk.invalid().iter().for_each(|&byte| push_byte(out, byte));
+        at_start &= chunk.invalid().is_empty();
+    }
+    if quoted {
+        out.push(b'"');
+    }
+}
+
+/// Also in full width, which Japanese spreadsheets accept.
+fn begins_formula(character: char) -> bool {
+    matches!(character, '=' | '+' | '-' | '@' | '\u{ff1d}' | '\u{ff0b}' | '\u{ff0d}' | '\u{ff20}')
+}
+
+/// Reads a row of a file whose header is unknown.
+pub(super) fn parse(line: &[u8]) -> Result<AccessRecord<'_>, LineError> {
+    let row = Row::read(line, Some)?;
+    row.record(row.length != ORIGINAL_COLUMNS)
+}
+
+/// Which cell of a row is which field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Columns {
+    /// For each cell its place in [`NAMES`]; `None` for a column that we don't know.
+    places: Vec<Option<usize>>,
+    /// Whether the cells are escaped as ours are.
+    escaped: bool,
+}
+
+impl Columns {
+    /// The columns that a header line names, in any order and case; `None` if the line is no header. Time, client,
+    /// path and status are indispensable. Of columns of the same name the first counts.
+    pub(super) fn from_header(line: &[u8]) -> Option<Self> {
+        let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+        let mut places: Vec<Option<usize>> = Vec::new();
+        let mut rest = Some(line);
+        while let Some(text) = rest {
+            let (cell, tail) = split_cell(text)?;
+            let cell = cell.trim_ascii();
+            let place = NAMES.iter().position(|name| name.as_bytes().eq_ignore_ascii_case(cell));
+            places.push(place.filter(|_| !places.contains(&place)));
+            if places.len() > MAX_COLUMNS {
+                return None;
+            }
+            rest = tail;
+        }
+        let has = |column: Column| places.contains(&Some(column as usize));
+        let indispensable = [Column::Timestamp, Column::Ip, Column::Path, Column::StatusCode];
+        let escaped = has(Column::Protection);
+        indispensable.into_iter().all(has).then_some(Self { places, escaped })
+    }
+
+    /// Reads a row.
+    pub(super) fn parse<'a>(&self, line: &'a [u8]) -> Result<AccessRecord<'a>, LineError> {
+        Row::read(line, |index| self.places.get(index).copied().flatten())?.record(self.escaped)
+    }
+}
+
+/// The cells of a row, in the order of [`NAMES`].
+struct Row<'a> {
+    cells: [Cow<'a, [u8]>; NAMES.len()],
+    /// How many cells the line has.
+    length: usize,
+}
+
+impl<'a> Row<'a> {
+    fn read(line: &'a [u8], place: impl Fn(usize) -> Option<usize>) -> Result<Self, LineError> {
+        let mut row = Self { cells: [const { Cow::Borrowed(b"" as &[u8]) }; NAMES.len()], length: 0 };
+        let mut rest = Some(line);
+        while let Some(text) = rest {
+            let (cell, tail) = split_cell(text).ok_or(LineError::Unterminated { field: "a cell" })?;
+            if let Some(slot) = place(row.length).and_then(|place| row.cells.get_mut(place)) {
+                *slot = cell;
+            }
+            row.length += 1;
+            rest = tail;
+        }
+        Ok(row)
+    }
+
+    fn record(&self, escaped: bool) -> Result<AccessRecord<'a>, LineError> {
+        let text = |column| {
+            let cell = self.cell(column).clone();
+            match cell {
+                Cow::Borrowed(cell) if escaped => unescape(cell),
+                Cow::Owned(cell) if escaped => Cow::Owned(unescape(&cell).into_owned()),
+                cell => cell,
+            }
+        };
+        let header = |column| Some(text(column)).filter(|value| !value.is_empty());
+
+        let time = time::parse_iso(self.required(Column::Timestamp)?)
+            .ok_or(LineError::Invalid { field: "timestamp" })?;
+        let status = digits::parse(self.required(Column::StatusCode)?)
+            .and_then(|status| u16::try_from(status).ok())
+            .ok_or(LineError::Invalid { field: "status_code" })?;
+        let response_time = match self.number(Column::ResponseTimeUs)? {
+            Some(micros) => Some(Duration::from_micros(micros)),
+            None => self.milliseconds()?,
+        };
+        let monitored = self.boolean(Column::Monitored)?;
+        let block = (self.boolean(Column::Blocked)? || monitored).then(|| BlockMark {
+            reason: text(Column::BlockReason),
+            protection: protection_from_name(self.cell(Column::Protection)),
+            action: BlockAction::from_name_or_status(self.cell(Column::Action), status),
+            monitored,
+        });
+        Ok(AccessRecord {
+            time,
+            client: LoggedClient::from(text(Column::Ip)),
+            method: text(Column::Method),
+            target: text(Column::Path),
+            protocol: text(Column::Protocol),
+            status,
+            bytes: self.number(Column::Bytes)?,
+            referer: header(Column::Referer),
+            user_agent: header(Column::UserAgent),
+            response_time,
+            block,
+        })
+    }
+
+    fn cell(&self, column: Column) -> &Cow<'a, [u8]> {
+        &self.cells[column as usize]
+    }
+
+    fn required(&self, column: Column) -> Result<&[u8], LineError> {
+        let cell = self.cell(column);
+        if cell.is_empty() { Err(LineError::Missing { field: name(column) }) } else { Ok(cell) }
+    }
+
+    fn number(&self, column: Column) -> Result<Option<u64>, LineError> {
+        let cell = self.cell(column);
+        if cell.is_empty() {
+            return Ok(None);
+        }
+        digits::parse(cell).map(Some).ok_or(LineError::Invalid { field: name(column) })
+    }
+
+    /// Milliseconds, with up to three decimals.
+    fn milliseconds(&self) -> Result<Option<Duration>, LineError> {
+        let cell = self.cell(Column::ResponseTimeMs);
+        if cell.is_empty() {
+            return Ok(None);
+        }
+        let (whole, decimals) = common::split_at_byte(cell, b'.').unwrap_or((cell, b"0"));
+        let decimals = decimals.get(..3).unwrap_or(decimals);
+        let micros = digits::parse(whole).zip(digits::parse(decimals)).and_then(|(whole, decimal)| {
+            let scale = [1, 100, 10, 1].get(decimals.len())?;
+            whole.checked_mul(1000)?.checked_add(decimal * scale)
+        });
+        micros
+            .map(|micros| Some(Duration::from_micros(micros)))
+            .ok_or(LineError::Invalid { field: name(Column::ResponseTimeMs) })
+    }
+
+    fn boolean(&self, column: Column) -> Result<bool, LineError> {
+        match &**self.cell(column) {
+            b"True" | b"true" | b"TRUE" | b"1" => Ok(true),
+            b"False" | b"false" | b"FALSE" | b"0" | b"" => Ok(false),
+            _ => Err(LineError::Invalid { field: name(column) }),
+        }
+    }
+}
+
+fn name(column: Column) -> &'static str {
+    NAMES[column as usize]
+}
+
+/// The first cell without its quotes, and what follows its comma; `None` if a quote is not closed.
+fn split_cell(text: &[u8]) -> Option<(Cow<'_, [u8]>, Option<&[u8]>)> {
+    let Some(quoted) = text.strip_prefix(b"\"") else {
+        return Some(match common::split_at_byte(text, b',') {
+            Some((cell, rest)) => (Cow::Borrowed(cell), Some(rest)),
+            None => (Cow::Borrowed(text), None),
+        });
+    };
+    let mut cell: Cow<'_, [u8]> = Cow::Borrowed(b"");
+    let mut rest = quoted;
+    loop {
+        let (part, tail) = common::split_at_byte(rest, b'"')?;
+        match tail {
+            [b'"', after @ ..] => {
+                let cell = cell.to_mut();
+                cell.extend_from_slice(part);
+                cell.push(b'"');
+                rest = after;
+            }
+            _ => {
+                if cell.is_empty() {
+                    cell = Cow::Borrowed(part);
+                } else {
+                    cell.to_mut().extend_from_slice(part);
+                }
+                return match tail {
+                    [] => Some((cell, None)),
+                    [b',', after @ ..] => Some((cell, Some(after))),
+                    _ => None,
+                };
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_columns_agree() {
+        assert_eq!(HEADER.trim_end().split(',').collect::<Vec<_>>(), NAMES);
+        assert_eq!(name(Column::Timestamp), "timestamp");
+        assert_eq!(name(Column::UserAgent), "user_agent");
+        assert_eq!(name(Column::Monitored), "monitored");
+    }
+
+    #[test]
+    fn quotes_are_undone() {
+        let cell = |text: &str| {
+            split_cell(text.as_bytes()).map(|(cell, _)| String::from_utf8_lossy(&cell).into_owned())
+        };
+        assert_eq!(cell(r#""a ""b"", c",d"#).as_deref(), Some(r#"a "b", c"#));
+        assert_eq!(cell(r#""""""#).as_deref(), Some("\""));
+        assert_eq!(cell(r#""""a"#), None);
+        assert_eq!(cell(r#""a"b,c"#), None);
+    }
+
+    #[test]
+    fn formulas_are_no_formulas() {
+        for (value, written) in [
+            ("=1+1", r"\x3d1+1"),
+            (" -2", r#"" \x2d2""#),
+            ("/a;=cmd", r#""/a;\x3dcmd""#),
+            ("\t=1", r"\t=1"),
+            ("\u{ff1d}1", r"\xef\xbc\x9d1"),
+            ("Mozilla/5.0 (+http://a)", r#""Mozilla/5.0 (+http://a)""#),
+        ] {
+            let mut out = Vec::new();
+            push_cell(&mut out, value.as_bytes());
+            assert_eq!(String::from_utf8(out).unwrap(), written);
+        }
+    }
+}
