@@ -100,11 +100,9 @@ impl AgentJudge {
             match meaning {
                 Meaning::AttackTool if place.is_word() || word.len() > LONGEST_AMBIGUOUS => return hit,
                 Meaning::Suspicious => _ = tool.get_or_insert(hit),
-                Meaning::Tool if place.is_word() || PREFIXES.contains(&&**word) && place.begins_word() => {
-                    _ = tool.get_or_insert(hit);
-                }
+                Meaning::Tool if place.is_tool(word) => _ = tool.get_or_insert(hit),
                 Meaning::Crawler if place.ends_word() && !place.is_device() => _ = crawler.get_or_insert(hit),
-                Meaning::ToleratedBot => tolerated |= place.is_product(),
+                Meaning::ToleratedBot => tolerated |= place.is_product() || place.is_compatible(),
                 Meaning::Allowed => allowed |= place.is_product(),
                 Meaning::AttackTool | Meaning::Tool | Meaning::Crawler => {}
             }
@@ -159,6 +157,15 @@ impl Place<'_> {
         self.begins_word() && self.ends_word()
     }
 
+    /// Whether `word` stands for the tool of that name: as a word of its own, or as its beginning where other words
+    /// are stuck to it. Lynx, which people use, names a libwww that is not the one of scripts.
+    fn is_tool(&self, word: &str) -> bool {
+        let is_lynx = || {
+            word == "libwww" && self.behind().get(..3).is_some_and(|next| next.eq_ignore_ascii_case(b"-fm"))
+        };
+        self.begins_word() && (self.ends_word() || PREFIXES.contains(&word)) && !is_lynx()
+    }
+
     /// Whether it is the end of a device's name: Cubot makes phones.
     fn is_device(&self) -> bool {
         let before = self.before();
@@ -191,6 +198,19 @@ impl Place<'_> {
             Some(at) => at + 1 < before.len() && self.behind().first() == Some(&b'/'),
             None => false,
         }
+    }
+
+    /// Whether it begins a comment of any agent, in the form that search engines use when they imitate old phones
+    /// (`DoCoMo/2.0 N905i (compatible; Googlebot-Mobile/2.1; ...)`).
+    fn is_compatible(&self) -> bool {
+        const START: &[u8] = b"(compatible; ";
+        let before = self.before();
+        self.behind().first().is_none_or(|byte| !byte.is_ascii_alphanumeric())
+            && before
+                .len()
+                .checked_sub(START.len())
+                .and_then(|from| before.get(from..))
+                .is_some_and(|start| start.eq_ignore_ascii_case(START))
     }
 
     fn before(&self) -> &[u8] {
@@ -319,6 +339,9 @@ const TOLERATED_BOTS: &[&str] = &[
     "whatsapp",
     "yahoo! slurp",
     "yandexbot",
+    "yandexdirect",
+    "yandeximages",
+    "yandexmobilebot",
 ];
 
 #[cfg(test)]
@@ -396,7 +419,7 @@ mod tests {
             "Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 6.1; Trident/4.0)",
             "Mozilla/5.0 (Linux; Android 10; Bottleneck-Nodestar) AppleWebKit/537.36 Chrome/90 Safari/537.36",
             "Opera/9.80 (J2ME/MIDP; Opera Mini/7.1; U; en) Presto/2.8.119 Version/11.10",
-            "Lynx/2.9.0dev.12 libwwwish",
+            "Lynx/2.8.7rel.2 libwww-FM/2.14 SSL-MM/1.4.1",
         ] {
             assert_eq!(judge().judge(agent.as_bytes()), Judgement::Unremarkable, "{agent}");
         }
@@ -409,6 +432,7 @@ mod tests {
             "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; bingbot/2.0; \
              +http://www.bing.com/bingbot.htm) Chrome/116.0.1938.76 Safari/537.36",
             "Googlebot-Image/1.0",
+            "DoCoMo/2.0 N905i(c100;TB;W24H16) (compatible; Googlebot-Mobile/2.1; +http://www.google.com/bot.html)",
             "Mozilla/5.0 (compatible; Yahoo! Slurp; http://help.yahoo.com/help/us/ysearch/slurp)",
             "DuckDuckBot/1.1; (+http://duckduckgo.com/duckduckbot.html)",
             "Mozilla/5.0 (compatible; Baiduspider/2.0; +http://www.baidu.com/search/spider.html)",

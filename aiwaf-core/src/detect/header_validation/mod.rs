@@ -208,4 +208,5 @@ fn header_names(names: &[String]) -> Box<[Box<str>]> {
 }
 
 #[cfg(test)]
+#[cfg(test)]
 mod tests;
