@@ -21,7 +21,9 @@ pub use client::{
     ClientKey, InvalidNetwork, UNKNOWN_CLIENT, canonical_network, display_network, parse_network,
 };
 pub use detect::ai_anomaly::AiAnomalySettings;
-pub use detect::geo_block::GeoBlockSettings;
+pub use detect::geo_block::{CountryLookup, CountrySet, GeoBlockSettings};
+#[cfg(feature = "geo")]
+pub use detect::geo_block::{GeoDatabaseError, MaxMindCountries};
 pub use detect::header_validation::HeaderValidationSettings;
 pub use detect::honeypot::HoneypotSettings;
 pub use detect::ip_keyword_block::IpKeywordBlockSettings;

@@ -1,0 +1,212 @@
+//! `header_validation`: headers that a browser would send, and agents that no person uses.
+
+mod agent;
+mod traits;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use self::agent::{AgentJudge, Judgement};
+use self::traits::{HeaderTraits, Version};
+use crate::detect::Inspection;
+use crate::protection::{Mode, Protection};
+use crate::request::Request;
+use crate::verdict::{Field, Finding, Match, Reason};
+
+/// `[header_validation]`: which headers a request must have.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HeaderValidationSettings {
+    /// How strict it is. Default: enforce.
+    pub mode: Mode,
+    /// How many hits within `bans.window` ban the client; 0 is never, for an odd header is no proof against an address
+    /// that many people may share. Default: 0.
+    pub ban_after: u32,
+    /// Headers that every request must have, unless its method has a list of its own below
+    /// (`AIWAF_REQUIRED_HEADERS`). Default: user-agent and accept.
+    pub required_headers: Vec<String>,
+    /// Required headers by method, such as `OPTIONS = []`; an empty list switches the whole protection off for that
+    /// method. Default: none.
+    pub required_headers_by_method: BTreeMap<String, Vec<String>>,
+    /// Words in a user agent, in any case, that give away a tool, beyond the built-in ones. Default: none.
+    pub suspicious_agents: Vec<String>,
+    /// Names of user agents that pass although they look like a tool, beyond the built-in search engines, link
+    /// previews and monitors. Default: none.
+    pub allowed_agents: Vec<String>,
+    /// The least quality score (0 to 11) that a request's headers must reach. Default: 3.
+    pub min_quality_score: u8,
+}
+
+impl Default for HeaderValidationSettings {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Enforce,
+            ban_after: 0,
+            required_headers: vec!["user-agent".into(), "accept".into()],
+            required_headers_by_method: BTreeMap::new(),
+            suspicious_agents: Vec::new(),
+            allowed_agents: Vec::new(),
+            min_quality_score: 3,
+        }
+    }
+}
+
+/// Looks at the headers that a request has and lacks.
+///
+/// The checks in order, of which the first to object counts: missing headers, a tool's user agent, a version that
+/// the browser does not speak, a low quality score, a combination that no browser sends. Nothing here is proof:
+/// whoever copies all headers of a browser passes. An agent that the operator allows passes every check.
+///
+/// Cost: one pass over the headers and one over the user agent; no allocation unless it objects.
+pub(crate) struct HeaderValidation {
+    required: Box<[Box<str>]>,
+    required_by_method: Box<[(Box<str>, Box<[Box<str>]>)]>,
+    agents: AgentJudge,
+    min_quality_score: u8,
+}
+
+impl HeaderValidation {
+    /// Builds the automaton of the words that give away a tool.
+    ///
+    /// # Errors
+    /// [`TooManyAgents`], if the settings name more words than an automaton can hold.
+    pub(crate) fn new(settings: &HeaderValidationSettings) -> Result<Self, TooManyAgents> {
+        Ok(Self {
+            required: header_names(&settings.required_headers),
+            required_by_method: settings
+                .required_headers_by_method
+                .iter()
+                .map(|(method, names)| (method.trim().into(), header_names(names)))
+                .collect(),
+            agents: AgentJudge::new(&settings.suspicious_agents, &settings.allowed_agents)?,
+            min_quality_score: settings.min_quality_score,
+        })
+    }
+
+    /// Objects to a request whose headers are no browser's. A protocol without headers has nothing to object to.
+    pub(crate) fn inspect(&self, inspection: &Inspection<'_>) -> Option<Finding> {
+        let request = inspection.request;
+        let headers = request.headers?;
+        let required = self.required_for(request.method)?;
+        let agent = headers.first("user-agent").unwrap_or_default().trim_ascii();
+        let traits = HeaderTraits::read(headers, Version::of(request.protocol));
+        let judgement = if agent.is_empty() { Judgement::Unremarkable } else { self.agents.judge(agent) };
+        if judgement == Judgement::Allowed {
+            return None;
+        }
+        missing_headers(required, request, &traits)
+            .or_else(|| suspicious_agent(&judgement, agent))
+            .or_else(|| wrong_version(request, &traits, agent))
+            .or_else(|| self.low_quality(&traits))
+            .or_else(|| unlikely_combination(&traits))
+    }
+
+    /// The headers that `method` must have; `None` if the protection is switched off for it.
+    fn required_for(&self, method: &str) -> Option<&[Box<str>]> {
+        match self.required_by_method.iter().find(|(name, _)| name.eq_ignore_ascii_case(method)) {
+            Some((_, names)) if names.is_empty() => None,
+            Some((_, names)) => Some(names),
+            None => Some(&self.required),
+        }
+    }
+
+    fn low_quality(&self, traits: &HeaderTraits) -> Option<Finding> {
+        let score = traits.quality_score();
+        (score < self.min_quality_score).then(|| finding(Reason::LowHeaderQuality(score)))
+    }
+}
+
+/// The settings name more words in user agents than an automaton can hold.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(
+    "header_validation: suspicious_agents and allowed_agents are too much to search for ({0}): name fewer or shorter \
+     ones"
+)]
+pub(crate) struct TooManyAgents(#[from] aho_corasick::BuildError);
+
+fn missing_headers(required: &[Box<str>], request: &Request<'_>, traits: &HeaderTraits) -> Option<Finding> {
+    let is_missing = |name: &&Box<str>| match &***name {
+        "user-agent" => !traits.user_agent,
+        "accept" => !traits.accept && !traits.may_lack_accept(request.method),
+        other => request.header(other).is_none_or(|value| value.trim_ascii().is_empty()),
+    };
+    let first = required.iter().find(is_missing)?;
+    let missing = required.iter().filter(is_missing).cloned().collect();
+    let nothing = Match::whole(Field::Header(first.clone()), b"");
+    Some(finding(Reason::MissingHeaders(missing)).with_match(nothing))
+}
+
+fn suspicious_agent(judgement: &Judgement<'_>, agent: &[u8]) -> Option<Finding> {
+    let field = Field::Header("user-agent".into());
+    let (what, matched) = match judgement {
+        Judgement::Unremarkable | Judgement::Allowed => return None,
+        Judgement::Tool { word, start, end } => {
+            (format!("Pattern: {word}"), Match::new(field, agent, *start, *end))
+        }
+        Judgement::TooShort => ("Too short".to_owned(), Match::whole(field, agent)),
+        Judgement::TooLong => ("Too long".to_owned(), Match::whole(field, agent)),
+    };
+    Some(finding(Reason::SuspiciousUserAgent(what.into())).with_match(matched))
+}
+
+/// Browsers that claim a version of HTTP which they don't speak.
+///
+/// A proxy in front may speak HTTP/1.0 to this service for everybody, as nginx did by default for twenty years: then
+/// the version is the proxy's, which shows by its headers or by the `Connection: close` that nginx sends. Internet
+/// Explorer 11 speaks HTTP/2 and calls itself Mozilla/4.0 where it imitates older versions.
+fn wrong_version(request: &Request<'_>, traits: &HeaderTraits, agent: &[u8]) -> Option<Finding> {
+    let what = match traits.version {
+        Version::Http10 if !traits.proxied && !traits.connection_close && is_modern_browser(agent) => {
+            "HTTP/1.0 from a modern browser"
+        }
+        Version::Http2OrLater if holds(agent, b"mozilla/4.0") && !holds(agent, b"trident/7.") => {
+            "HTTP/2 from a browser of the last century"
+        }
+        _ => return None,
+    };
+    let matched = Match::whole(Field::Protocol, request.protocol.as_bytes());
+    Some(finding(Reason::SuspiciousHeaders(what)).with_match(matched))
+}
+
+/// Browsers name at least the languages or the encodings that they take, with any kind of request.
+fn unlikely_combination(traits: &HeaderTraits) -> Option<Finding> {
+    if traits.accept_language || traits.accept_encoding {
+        return None;
+    }
+    if traits.accept_anything {
+        let matched = Match::whole(Field::Header("accept".into()), b"*/*");
+        let reason = Reason::SuspiciousHeaders("Accept */* without languages and encodings");
+        return Some(finding(reason).with_match(matched));
+    }
+    // From HTTP/2 on there is no such header, and nothing can be concluded from its absence.
+    (!traits.connection || traits.version == Version::Http2OrLater)
+        .then(|| finding(Reason::SuspiciousHeaders("None of the headers that every browser sends")))
+}
+
+fn is_modern_browser(agent: &[u8]) -> bool {
+    [&b"chrome/"[..], b"firefox/", b"safari/", b"edg/"].into_iter().any(|name| holds(agent, name))
+}
+
+/// Whether `agent` holds `needle`, in any case. The needles are few and short, and it is asked for odd versions only.
+fn holds(agent: &[u8], needle: &[u8]) -> bool {
+    agent.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle))
+}
+
+fn finding(reason: Reason) -> Finding {
+    Finding::block(Protection::HeaderValidation, reason)
+}
+
+/// Names in lower case with dashes; `HTTP_USER_AGENT`, as the original's users write it, is `user-agent`.
+fn header_names(names: &[String]) -> Box<[Box<str>]> {
+    names
+        .iter()
+        .map(|name| name.trim().to_ascii_lowercase().replace('_', "-"))
+        .map(|name| name.strip_prefix("http-").map_or_else(|| name.as_str().into(), Into::into))
+        .filter(|name: &Box<str>| !name.is_empty())
+        .collect()
+}
+
+#[cfg(test)]
+#[cfg(test)]
+mod tests;

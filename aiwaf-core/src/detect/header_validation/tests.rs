@@ -1,0 +1,263 @@
+use std::sync::LazyLock;
+
+use super::*;
+use crate::client::ClientKey;
+use crate::timestamp::Timestamp;
+
+const CHROME: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) \
+                      Chrome/127.0.0.0 Safari/537.36";
+const PAGE: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+
+type Pairs<'a> = &'a [(&'a str, &'a str)];
+
+fn inspect(settings: &HeaderValidationSettings, request: Request<'_>, headers: Pairs<'_>) -> Option<Finding> {
+    let headers = headers.to_vec();
+    let request = request.with_headers(&headers);
+    let inspection = Inspection {
+        request: &request,
+        client: ClientKey::new(request.client, 64),
+        path: b"/",
+        query: b"",
+        known_path: false,
+    };
+    HeaderValidation::new(settings).unwrap().inspect(&inspection)
+}
+
+fn request(method: &'static str, protocol: &'static str) -> Request<'static> {
+    Request::new("203.0.113.9".parse().unwrap(), Timestamp::UNIX_EPOCH)
+        .with_method(method)
+        .with_uri("/")
+        .with_protocol(protocol)
+}
+
+fn reason(protocol: &'static str, headers: Pairs<'_>) -> Option<String> {
+    inspect(&HeaderValidationSettings::default(), request("GET", protocol), headers)
+        .map(|finding| finding.reason.to_string())
+}
+
+fn get(headers: Pairs<'_>) -> Option<String> {
+    reason("HTTP/1.1", headers)
+}
+
+#[test]
+fn browsers_pass() {
+    let page = [
+        ("Host", "example.org"),
+        ("Connection", "keep-alive"),
+        ("User-Agent", CHROME),
+        ("Accept", PAGE),
+        ("Accept-Encoding", "gzip, deflate, br, zstd"),
+        ("Accept-Language", "en-US,en;q=0.9"),
+    ];
+    let script = [
+        ("user-agent", CHROME),
+        ("accept", "*/*"),
+        ("accept-encoding", "gzip, deflate, br"),
+        ("accept-language", "de"),
+        ("sec-fetch-mode", "cors"),
+    ];
+    let downloader = [
+        ("Connection", "Keep-Alive"),
+        ("Accept", "*/*"),
+        ("Accept-Encoding", "identity"),
+        ("User-Agent", "Microsoft BITS/7.8"),
+    ];
+    for headers in [&page[..], &script, &downloader] {
+        for protocol in ["HTTP/1.1", "HTTP/2.0", "HTTP/3", ""] {
+            assert_eq!(reason(protocol, headers), None, "{protocol} {headers:?}");
+        }
+    }
+    assert_eq!(inspect(&HeaderValidationSettings::default(), request("GET", ""), &page), None);
+}
+
+#[test]
+fn what_browsers_send_without_accept_passes() {
+    let websocket = [
+        ("Connection", "Upgrade"),
+        ("Upgrade", "websocket"),
+        ("User-Agent", CHROME),
+        ("Accept-Encoding", "gzip"),
+        ("Accept-Language", "de"),
+    ];
+    assert_eq!(get(&websocket), None);
+    let metadata = [("Sec-Fetch-Mode", "no-cors"), ("User-Agent", CHROME), ("Accept-Encoding", "gzip")];
+    assert_eq!(get(&metadata), None);
+    let report = [
+        ("Content-Type", "application/reports+json"),
+        ("User-Agent", CHROME),
+        ("Accept-Encoding", "gzip"),
+        ("Accept-Language", "de"),
+    ];
+    let settings = HeaderValidationSettings::default();
+    assert_eq!(inspect(&settings, request("POST", "HTTP/1.1"), &report), None);
+    assert_eq!(get(&report).as_deref(), Some("Missing required headers: accept"));
+    assert!(inspect(&settings, request("POST", "HTTP/1.1"), &report[..3]).is_some());
+}
+
+#[test]
+fn missing_headers_are_named_in_lower_case() {
+    assert_eq!(get(&[]).as_deref(), Some("Missing required headers: user-agent, accept"));
+    assert_eq!(get(&[("User-Agent", CHROME)]).as_deref(), Some("Missing required headers: accept"));
+    assert_eq!(
+        get(&[("User-Agent", "  "), ("Accept", "*/*")]).as_deref(),
+        Some("Missing required headers: user-agent")
+    );
+}
+
+#[test]
+fn required_headers_depend_on_the_method() {
+    let mut settings = HeaderValidationSettings {
+        required_headers: vec!["HTTP_USER_AGENT".into(), "X_API_Key".into()],
+        ..HeaderValidationSettings::default()
+    };
+    settings.required_headers_by_method.insert("options".into(), Vec::new());
+    settings.required_headers_by_method.insert("HEAD".into(), vec!["User-Agent".into()]);
+    let headers =
+        [("User-Agent", CHROME), ("Accept-Encoding", "gzip"), ("Accept-Language", "de"), ("Accept", "*/*")];
+    let verdict = |method| {
+        inspect(&settings, request(method, "HTTP/1.1"), &headers).map(|finding| finding.reason.to_string())
+    };
+    assert_eq!(verdict("GET").as_deref(), Some("Missing required headers: x-api-key"));
+    assert_eq!(verdict("HEAD"), None);
+    assert_eq!(verdict("OPTIONS"), None);
+    assert_eq!(inspect(&settings, request("OPTIONS", "HTTP/1.1"), &[]), None);
+}
+
+#[test]
+fn a_protocol_without_headers_is_not_judged() {
+    let request = request("", "");
+    let inspection = Inspection {
+        request: &request,
+        client: ClientKey::new(request.client, 64),
+        path: b"",
+        query: b"",
+        known_path: false,
+    };
+    let detector = HeaderValidation::new(&HeaderValidationSettings::default()).unwrap();
+    assert_eq!(detector.inspect(&inspection), None);
+}
+
+#[test]
+fn tools_are_refused_with_the_place_that_gave_them_away() {
+    let headers = [("User-Agent", " Mozilla/5.0 curl/8.4"), ("Accept", PAGE), ("Accept-Language", "de")];
+    let finding =
+        inspect(&HeaderValidationSettings::default(), request("GET", "HTTP/1.1"), &headers).unwrap();
+    assert_eq!(finding.reason.to_string(), "Suspicious user agent: Pattern: curl");
+    let matched = finding.matched.unwrap();
+    assert_eq!(matched.field, Field::Header("user-agent".into()));
+    assert_eq!((matched.start, matched.end, &*matched.text), (12, 16, "curl"));
+    let long = "x".repeat(501);
+    for (agent, what) in [("Mozilla", "Too short"), (&*long, "Too long")] {
+        assert_eq!(
+            get(&[("User-Agent", agent), ("Accept", PAGE)]).unwrap(),
+            format!("Suspicious user agent: {what}")
+        );
+    }
+}
+
+#[test]
+fn an_allowed_agent_needs_no_browsers_headers() {
+    let settings = HeaderValidationSettings {
+        allowed_agents: vec!["curl".into()],
+        ..HeaderValidationSettings::default()
+    };
+    let verdict = |agent| inspect(&settings, request("GET", "HTTP/1.1"), &[("User-Agent", agent)]);
+    assert_eq!(verdict("curl/8.4.0"), None);
+    assert!(verdict("sqlmap curl/8.4.0").is_some());
+    assert!(verdict("wget/1.0 curl").is_some());
+}
+
+#[test]
+fn combinations_that_no_browser_sends_are_refused() {
+    let bare = [("User-Agent", CHROME), ("Accept", "*/*"), ("Connection", "keep-alive")];
+    assert!(get(&bare).unwrap().starts_with("Suspicious headers: Accept */*"));
+    let poor = [("User-Agent", CHROME), ("Accept", "text/html")];
+    assert!(get(&poor).unwrap().starts_with("Suspicious headers: None of"));
+    assert!(reason("HTTP/2", &poor).unwrap().starts_with("Suspicious headers: None of"));
+    assert_eq!(get(&[("User-Agent", CHROME), ("Accept", "text/html"), ("Connection", "close")]), None);
+    let old = |agent| {
+        [("User-Agent", agent), ("Accept", "*/*"), ("Accept-Encoding", "gzip"), ("Accept-Language", "de")]
+    };
+    let ie8 = old("Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 6.1; Trident/4.0)");
+    assert!(reason("HTTP/2.0", &ie8).unwrap().starts_with("Suspicious headers: HTTP/2"));
+    assert_eq!(reason("HTTP/1.1", &ie8), None);
+    let ie11 = old("Mozilla/4.0 (compatible; MSIE 7.0; Windows NT 10.0; Trident/7.0)");
+    assert_eq!(reason("HTTP/2.0", &ie11), None);
+}
+
+#[test]
+fn original_defect_19_a_proxy_that_speaks_http_1_0_locks_nobody_out() {
+    let direct = [
+        ("User-Agent", CHROME),
+        ("Accept", PAGE),
+        ("Accept-Encoding", "gzip"),
+        ("Accept-Language", "de"),
+        ("X-Other", "keep-alive"),
+    ];
+    assert_eq!(reason("HTTP/1.0", &direct).unwrap(), "Suspicious headers: HTTP/1.0 from a modern browser");
+    for mark in [
+        ("Connection", "close"),
+        ("X-Forwarded-For", "198.51.100.7"),
+        ("X-Real-IP", "198.51.100.7"),
+        ("Forwarded", "for=198.51.100.7"),
+        ("Via", "1.0 proxy"),
+        ("X-Forwarded-Proto", "https"),
+    ] {
+        let mut headers = direct;
+        headers[4] = mark;
+        assert_eq!(reason("HTTP/1.0", &headers), None, "{mark:?}");
+    }
+    let mut text_browser = direct;
+    text_browser[0].1 = "ELinks/0.13.1 (textmode; Linux; 80x24-2)";
+    assert_eq!(reason("HTTP/1.0", &text_browser), None);
+}
+
+#[test]
+fn original_defect_20_attack_tools_lose_with_all_of_a_browsers_headers() {
+    for agent in ["sqlmap googlebot", "nikto", "Googlebot/2.1 masscan/1.3"] {
+        let headers = [("User-Agent", agent), ("Accept", PAGE), ("Accept-Language", "de")];
+        assert!(get(&headers).unwrap().starts_with("Suspicious user agent: Pattern: "), "{agent}");
+    }
+}
+
+#[test]
+fn original_defect_32_the_quality_score_can_be_the_reason() {
+    // With the defaults: metadata of a browser, but nothing else of it.
+    let headers = [("User-Agent", CHROME), ("Sec-Fetch-Mode", "navigate")];
+    assert_eq!(get(&headers).as_deref(), Some("Low header quality score: 2"));
+    // With fewer headers required, and with a higher score asked for.
+    let fewer = HeaderValidationSettings {
+        required_headers: vec!["accept".into()],
+        ..HeaderValidationSettings::default()
+    };
+    let finding = inspect(&fewer, request("GET", "HTTP/1.1"), &[("Accept", "*/*")]).unwrap();
+    assert_eq!(finding.reason, Reason::LowHeaderQuality(2));
+    let strict = HeaderValidationSettings { min_quality_score: 7, ..HeaderValidationSettings::default() };
+    let headers = [("User-Agent", CHROME), ("Accept", PAGE), ("Accept-Encoding", "gzip")];
+    let finding = inspect(&strict, request("GET", "HTTP/1.1"), &headers).unwrap();
+    assert_eq!(finding.reason, Reason::LowHeaderQuality(6));
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_headers_are_judged(
+        agent in "\\PC{0,80}", accept in "\\PC{0,20}", name in "[ -~]{0,20}", protocol in "[ -~]{0,10}",
+    ) {
+        let headers = vec![("User-Agent", agent), ("Accept", accept), (&*name, String::new())];
+        let request = Request::new("203.0.113.9".parse().unwrap(), Timestamp::UNIX_EPOCH)
+            .with_protocol(&protocol)
+            .with_headers(&headers);
+        let inspection = Inspection {
+            request: &request,
+            client: ClientKey::new(request.client, 64),
+            path: b"/",
+            query: b"",
+            known_path: false,
+        };
+        static DETECTOR: LazyLock<HeaderValidation> =
+            LazyLock::new(|| HeaderValidation::new(&HeaderValidationSettings::default()).unwrap());
+        if let Some(finding) = DETECTOR.inspect(&inspection) {
+            proptest::prop_assert_eq!(finding.protection, Protection::HeaderValidation);
+        }
+    }
+}
