@@ -91,6 +91,13 @@ pub enum BanSource {
     Protection(Protection),
 }
 
+impl BanSource {
+    /// Whether nobody decided it: a protection or the trainer did. What people banned or imported outranks it.
+    pub const fn is_automatic(self) -> bool {
+        matches!(self, Self::Trainer | Self::Protection(_))
+    }
+}
+
 impl fmt::Display for BanSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -222,7 +229,10 @@ impl fmt::Display for ListName {
     }
 }
 
-/// One change of one list. Adding what is there replaces it; removing what is not there changes nothing.
+/// One change of one list, as [`Lists::apply`] carries it out.
+///
+/// Adding what is there replaces it; what differs in nothing but the time of its addition stays as it was. Removing
+/// what is not there changes nothing.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum ListChange {
@@ -230,11 +240,17 @@ pub enum ListChange {
     AddWhitelist(WhitelistEntry),
     /// Take a network off the whitelist.
     RemoveWhitelist(IpNet),
-    /// Ban a network. An automatic ban never replaces a manual one.
+    /// Ban a network.
+    ///
+    /// An automatic ban never replaces one that a person made, unless that one has ended; it never shortens another
+    /// automatic one (several instances may ban the same client); and it is ignored if the whole network is
+    /// whitelisted.
     AddBlacklist(BlacklistEntry),
     /// End a ban.
     RemoveBlacklist(IpNet),
-    /// Block a keyword. A learned keyword never replaces a manual one; its count is added.
+    /// End and forget all bans that ended at this time or before.
+    RemoveEndedBans(Timestamp),
+    /// Block a keyword. A learned keyword never replaces a manual one; its count is added to what is there.
     AddKeyword(KeywordEntry),
     /// Stop blocking a keyword.
     RemoveKeyword(String),
@@ -255,7 +271,9 @@ impl ListChange {
     pub const fn list(&self) -> ListName {
         match self {
             Self::AddWhitelist(_) | Self::RemoveWhitelist(_) => ListName::Whitelist,
-            Self::AddBlacklist(_) | Self::RemoveBlacklist(_) => ListName::Blacklist,
+            Self::AddBlacklist(_) | Self::RemoveBlacklist(_) | Self::RemoveEndedBans(_) => {
+                ListName::Blacklist
+            }
             Self::AddKeyword(_) | Self::RemoveKeyword(_) => ListName::Keywords,
             Self::AddCountry(_) | Self::RemoveCountry(_) => ListName::GeoBlockedCountries,
             Self::AddPathExemption(_) | Self::RemovePathExemption(_) => ListName::PathExemptions,

@@ -1,5 +1,6 @@
 //! The five lists: what stands on them, how they change, and the immutable snapshots that requests are judged by.
 
+mod apply;
 mod entry;
 mod port;
 
