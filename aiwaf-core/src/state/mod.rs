@@ -1,5 +1,13 @@
 //! State that attackers fill and that stays bounded all the same.
 
 mod bounded_map;
+mod known_paths;
+mod sliding_window;
+mod steady_clock;
+mod text_hash;
 
 pub(crate) use bounded_map::BoundedMap;
+pub(crate) use known_paths::KnownPaths;
+pub(crate) use sliding_window::{Arrival, SlidingWindow};
+pub(crate) use steady_clock::advance;
+pub(crate) use text_hash::hash_text;
