@@ -1,0 +1,79 @@
+//! The normal form of a path.
+
+use super::Buffer;
+use super::percent::Decoder;
+
+/// Writes the normal form of `raw` into `out`: escapes decoded to the last, `\` as `/`, no control characters, no
+/// `;parameters`, no empty, `.` or `..` segments, ASCII letters in lower case.
+///
+/// Says whether the path had to be *repaired*: whether it was spelled in a way that means another path than it
+/// seems to. Such a path is judged like any other, but gets no exemption.
+pub(crate) fn normalize_path(raw: &[u8], out: &mut Buffer) -> bool {
+    let mut decoder = Decoder::new(out, |_| None);
+    for &byte in raw {
+        decoder.push(byte);
+    }
+    let mut repaired = decoder.tricked;
+    let decoded_separators = separators(out) != separators(raw);
+    repaired |= decoded_separators;
+    repaired |= clean_characters(out);
+    if out.first() == Some(&b'/') {
+        repaired |= resolve_segments(out);
+    }
+    repaired
+}
+
+/// How many bytes give a path its structure: what is more after decoding had been hidden.
+fn separators(path: &[u8]) -> usize {
+    path.iter().filter(|byte| matches!(byte, b'/' | b'\\' | b';' | b'.')).count()
+}
+
+/// Lower case, and slashes the right way round. Says whether it was more than letters.
+fn clean_characters(path: &mut [u8]) -> bool {
+    let mut repaired = false;
+    for byte in path {
+        if *byte == b'\\' {
+            *byte = b'/';
+            repaired = true;
+        }
+        byte.make_ascii_lowercase();
+    }
+    repaired
+}
+
+/// Removes `;parameters`, empty, `.` and `..` segments, in place. Says whether there were any.
+fn resolve_segments(path: &mut Buffer) -> bool {
+    let length = path.len();
+    let mut repaired = false;
+    // What is kept stands in path[..written]; written never passes read. It always ends with a slash here.
+    let mut written = 1;
+    let mut read = 1;
+    while read < length {
+        let segment_length = path[read..].iter().position(|&byte| byte == b'/').unwrap_or(length - read);
+        let end = read + segment_length;
+        let last = end == length;
+        let segment = &path[read..end];
+        let name_length = segment.iter().position(|&byte| byte == b';').unwrap_or(segment_length);
+        repaired |= name_length != segment_length;
+        match &segment[..name_length] {
+            // `//`, `/./` and `/;x/` mean nothing; at the end they leave the slash that is there already.
+            b"" | b"." => repaired = true,
+            b".." => {
+                repaired = true;
+                let parent = &path[..written - 1];
+                written = parent.iter().rposition(|&byte| byte == b'/').map_or(1, |slash| slash + 1);
+            }
+            _ => {
+                path.copy_within(read..read + name_length, written);
+                written += name_length;
+                if !last {
+                    path[written] = b'/';
+                    written += 1;
+                }
+            }
+        }
+        read = end + 1;
+    }
+    path.truncate(written);
+    repaired
+}

@@ -1,0 +1,129 @@
+//! Percent encoding, and the other ways to spell a character that servers have fallen for.
+
+use super::Buffer;
+
+/// Decodes bytes one after the other onto the end of a buffer, until nothing is left to decode.
+///
+/// Whenever the end of the buffer spells an escape (`%2e`, `%u002e`, an overlong or fullwidth UTF-8 character), it is
+/// replaced by what it stands for, and the new end is looked at again. So any depth of double encoding is undone in
+/// one pass: every step but the first removes at least one byte, which makes the whole linear.
+pub(super) struct Decoder<'b> {
+    out: &'b mut Buffer,
+    /// What a control character becomes: dropping it here, and not later, leaves no escape that it had split.
+    control: fn(u8) -> Option<u8>,
+    /// Whether an escape was spelled in a way that no honest client uses.
+    pub(super) tricked: bool,
+    /// Whether the byte at this place is the `%` of an escape that was itself escaped.
+    decoded_percent: Option<usize>,
+}
+
+impl<'b> Decoder<'b> {
+    /// Starts with an empty buffer; `control` says what becomes of control characters.
+    pub(super) fn new(out: &'b mut Buffer, control: fn(u8) -> Option<u8>) -> Self {
+        out.clear();
+        Self { out, control, tricked: false, decoded_percent: None }
+    }
+
+    /// Takes the next byte as sent.
+    pub(super) fn push(&mut self, byte: u8) {
+        self.append(byte);
+        // A byte that can't be the end of an escape leaves the buffer as it is: the common case.
+        while byte_may_end_escape(self.out.last().copied()) {
+            let Some(escape) = trailing_escape(self.out) else { break };
+            let start = self.out.len() - escape.length;
+            if escape.odd || self.decoded_percent == Some(start) {
+                self.tricked = true;
+            }
+            self.out.truncate(start);
+            let mut encoded = [0; 4];
+            match escape.meaning {
+                Meaning::Byte(byte) => {
+                    if byte == b'%' {
+                        self.decoded_percent = Some(start);
+                    }
+                    self.append(byte);
+                }
+                Meaning::Character(character) => {
+                    for &byte in character.encode_utf8(&mut encoded).as_bytes() {
+                        self.append(byte);
+                    }
+                }
+            }
+        }
+    }
+
+    fn append(&mut self, byte: u8) {
+        if !byte.is_ascii_control() {
+            self.out.push(byte);
+        } else if let Some(byte) = (self.control)(byte) {
+            self.out.push(byte);
+        } else {
+            self.tricked = true;
+        }
+    }
+}
+
+struct Escape {
+    length: usize,
+    meaning: Meaning,
+    odd: bool,
+}
+
+enum Meaning {
+    Byte(u8),
+    Character(char),
+}
+
+fn byte_may_end_escape(byte: Option<u8>) -> bool {
+    byte.is_some_and(|byte| byte.is_ascii_hexdigit() || (0x80..0xc0).contains(&byte))
+}
+
+fn trailing_escape(out: &[u8]) -> Option<Escape> {
+    match *out {
+        [.., b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+            Some(Escape { length: 3, meaning: Meaning::Byte(hex(high) << 4 | hex(low)), odd: false })
+        }
+        [.., b'%', b'u' | b'U', a, b, c, d] if [a, b, c, d].iter().all(u8::is_ascii_hexdigit) => {
+            let code = [a, b, c, d].iter().fold(0, |code, &digit| code << 4 | u32::from(hex(digit)));
+            let character = char::from_u32(code).map_or(char::REPLACEMENT_CHARACTER, narrow);
+            Some(Escape { length: 6, meaning: Meaning::Character(character), odd: true })
+        }
+        // Overlong UTF-8: an ASCII character in two, three or four bytes.
+        [.., lead @ (0xc0 | 0xc1), last @ 0x80..=0xbf] => {
+            Some(Escape { length: 2, meaning: Meaning::Byte((lead & 1) << 6 | last & 0x3f), odd: true })
+        }
+        [.., 0xe0, middle @ (0x80 | 0x81), last @ 0x80..=0xbf]
+        | [.., 0xf0, 0x80, middle @ (0x80 | 0x81), last @ 0x80..=0xbf] => {
+            let length = if out.len() >= 4 && out.get(out.len() - 4) == Some(&0xf0) { 4 } else { 3 };
+            Some(Escape { length, meaning: Meaning::Byte((middle & 1) << 6 | last & 0x3f), odd: true })
+        }
+        // Fullwidth forms U+FF01 to U+FF5E, which some frameworks fold to ASCII.
+        [.., 0xef, middle @ (0xbc | 0xbd), last @ 0x80..=0xbf] => {
+            let code = u32::from(middle & 0x3f) << 6 | u32::from(last & 0x3f) | 0xf000;
+            let narrowed = narrow(char::from_u32(code)?);
+            narrowed.is_ascii().then_some(Escape {
+                length: 3,
+                meaning: Meaning::Character(narrowed),
+                odd: true,
+            })
+        }
+        _ => None,
+    }
+}
+
+/// The ASCII character that a fullwidth form looks like, or the character itself.
+fn narrow(character: char) -> char {
+    match character {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(character as u32 - 0xfee0).unwrap_or(character),
+        other => other,
+    }
+}
+
+fn hex(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        b'a'..=b'f' => digit - b'a' + 10,
+        b'A'..=b'F' => digit - b'A' + 10,
+        _ => 0,
+    }
+}
