@@ -3,9 +3,13 @@
 //! This crate knows no file, socket, clock, async runtime or HTTP framework.
 
 mod access_log;
+mod bans;
 mod client;
+mod decode;
 mod detect;
+mod engine;
 mod lists;
+mod policy;
 mod protection;
 mod request;
 mod settings;
@@ -17,6 +21,7 @@ mod verdict;
 pub use access_log::{
     AccessRecord, BlockAction, BlockMark, LineError, LineParser, LogFormat, LoggedClient, UnknownLogFormat,
 };
+pub use bans::BanSettings;
 pub use client::{
     ClientKey, InvalidNetwork, UNKNOWN_CLIENT, canonical_network, display_network, parse_network,
 };
@@ -29,12 +34,18 @@ pub use detect::honeypot::HoneypotSettings;
 pub use detect::ip_keyword_block::IpKeywordBlockSettings;
 pub use detect::rate_limit::RateLimitSettings;
 pub use detect::uuid_tamper::UuidTamperSettings;
+pub use engine::{BuildError, Engine, EngineBuilder, Statistics};
 pub use lists::{
     BanSource, BlacklistEntry, ChangeSink, CountryEntry, KeywordEntry, KeywordSource, ListChange, ListName,
     Lists, PathExemptionEntry, WhitelistEntry,
 };
+pub use policy::{InvalidRoute, PathRule, RateLimitOverride, RoutePolicy};
 pub use protection::{Mode, Preset, Protection, ProtectionSet, UnknownProtection};
 pub use request::{Headers, Outcome, Request};
+pub use settings::{
+    ClientSettings, ExemptionSettings, LoggingSettings, ProtectionSettings, Settings, SettingsError,
+    StorageSettings, TrustedProxy,
+};
 pub use suggest::closest;
 pub use timestamp::Timestamp;
 pub use verdict::{

@@ -1,6 +1,6 @@
 //! "Did you mean": the closest of some known names.
 
-/// The name that differs least from `wanted`, if it is close enough to be a slip of the finger.
+/// The name that differs least from `wanted`, case aside, if it is close enough to be a slip of the finger.
 pub fn closest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted: Vec<char> = wanted.chars().take(64).flat_map(char::to_lowercase).collect();
     names
@@ -13,7 +13,7 @@ pub fn closest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Op
 
 /// Levenshtein's distance, by rows.
 fn edit_distance(left: &[char], right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
+    let right: Vec<char> = right.chars().flat_map(char::to_lowercase).collect();
     let mut row: Vec<usize> = (0..=right.len()).collect();
     for (i, l) in left.iter().enumerate() {
         let mut diagonal = i;

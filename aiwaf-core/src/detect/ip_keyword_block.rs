@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::protection::Mode;
+use crate::detect::Inspection;
+use crate::lists::{KeywordClass, KeywordSet, fold};
+use crate::protection::{Mode, Protection};
+use crate::verdict::{Field, Finding, Match, Reason};
 
 /// `[ip_keyword_block]`: what is set for banned addresses and keywords.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,4 +31,80 @@ impl Default for IpKeywordBlockSettings {
             allowed_path_keywords: Vec::new(),
         }
     }
+}
+/// `ip_keyword_block`, ready to judge. The lists themselves come with each request, as a snapshot.
+pub(crate) struct IpKeywordBlock {
+    allowed_path_keywords: Vec<Box<[u8]>>,
+}
+
+impl IpKeywordBlock {
+    pub(crate) fn new(settings: &IpKeywordBlockSettings) -> Self {
+        let allowed_path_keywords = settings
+            .allowed_path_keywords
+            .iter()
+            .map(|word| fold(word).into_bytes().into())
+            .filter(|word: &Box<[u8]>| !word.is_empty())
+            .collect();
+        Self { allowed_path_keywords }
+    }
+
+    /// The first keyword that blocks this request. `asset` says that the path is exempt as an asset.
+    ///
+    /// - A keyword that a person added counts in path and query.
+    /// - A secret (`.env`, `.git`) counts in the path, unless the matching route is named so.
+    /// - A script (`.php`, `wp-`) counts likewise, but neither for an asset's folder (`/wp-content/x.png`) nor when a
+    ///   browser says that it asks on behalf of a page: a link to a page that has moved is no attack. Who forges that
+    ///   gets a 404, which `ai_anomaly` counts.
+    /// - A learned keyword counts only in paths that the site does not know and that are no assets.
+    pub(crate) fn inspect(
+        &self,
+        inspection: &Inspection<'_>,
+        keywords: &KeywordSet,
+        asset: bool,
+    ) -> Option<Finding> {
+        let path = inspection.path;
+        let in_path = keywords.find_in_path(path, |hit| match hit.class {
+            KeywordClass::Manual => true,
+            KeywordClass::Secret => !in_route(inspection, hit.keyword),
+            KeywordClass::Script => {
+                let mere_folder = asset && hit.keyword == "wp-";
+                !mere_folder && !in_route(inspection, hit.keyword) && !asked_by_page(inspection)
+            }
+            KeywordClass::Learned => !asset && !inspection.known_path && !self.allows(path),
+        });
+        let (hit, field, value) = match in_path {
+            Some(hit) => (hit, Field::Path, path),
+            None => (keywords.find_in_query(inspection.query)?, Field::Query, inspection.query),
+        };
+        let matched = Match::new(field, value, hit.start, hit.end);
+        Some(
+            Finding::block(Protection::IpKeywordBlock, Reason::Keyword(hit.keyword.into()))
+                .with_match(matched),
+        )
+    }
+
+    fn allows(&self, path: &[u8]) -> bool {
+        !self.allowed_path_keywords.is_empty()
+            && path
+                .split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'-' && *byte != b'_')
+                .any(|word| self.allowed_path_keywords.iter().any(|allowed| **allowed == *word))
+    }
+}
+
+/// Whether the route that will answer is itself named with the keyword (`/legacy.php`), parameters not counted.
+fn in_route(inspection: &Inspection<'_>, keyword: &str) -> bool {
+    inspection.request.route.is_some_and(|route| {
+        route.split('/').filter(|segment| !segment.contains('{')).any(|segment| {
+            segment.len() >= keyword.len()
+                && segment
+                    .as_bytes()
+                    .windows(keyword.len())
+                    .any(|part| part.eq_ignore_ascii_case(keyword.as_bytes()))
+        })
+    })
+}
+
+/// Whether a browser says that a page made it ask: its fetch metadata name the page's relation to this site.
+fn asked_by_page(inspection: &Inspection<'_>) -> bool {
+    matches!(inspection.request.header("sec-fetch-site"), Some(b"same-origin" | b"same-site" | b"cross-site"))
 }

@@ -2,10 +2,18 @@
 
 mod apply;
 mod entry;
+mod keyword_set;
+mod live;
 mod port;
+mod prefix_map;
+mod snapshot;
 
 pub use entry::{
     BanSource, BlacklistEntry, CountryEntry, KeywordEntry, KeywordSource, ListChange, ListName, Lists,
     PathExemptionEntry, WhitelistEntry,
 };
 pub use port::ChangeSink;
+
+pub(crate) use keyword_set::{KeywordClass, KeywordSet, MAX_KEYWORD, fold};
+pub(crate) use live::LiveLists;
+pub(crate) use snapshot::{BanRecord, Snapshot, SnapshotSettings};

@@ -1,3 +1,243 @@
-//! Settings, as a person types them.
+//! Settings: one typed tree, as a person types it, checked before anything runs on it.
 
+mod check;
+#[cfg(feature = "toml")]
+mod load;
 pub(crate) mod seconds;
+
+pub use check::SettingsError;
+
+use std::str::FromStr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::access_log::LogFormat;
+use crate::bans::BanSettings;
+use crate::detect::ai_anomaly::AiAnomalySettings;
+use crate::detect::geo_block::GeoBlockSettings;
+use crate::detect::header_validation::HeaderValidationSettings;
+use crate::detect::honeypot::HoneypotSettings;
+use crate::detect::ip_keyword_block::IpKeywordBlockSettings;
+use crate::detect::rate_limit::RateLimitSettings;
+use crate::detect::uuid_tamper::UuidTamperSettings;
+use crate::policy::PathRule;
+use crate::protection::{Mode, Preset, Protection, ProtectionSet};
+
+/// Everything that can be set, section by section as in `aiwaf.toml`.
+///
+/// Every section has defaults, so `Settings::default()` is a complete and sensible choice.
+///
+/// ```
+/// use aiwaf_core::Settings;
+///
+/// let settings = Settings::default();
+/// assert_eq!(settings.rate_limit.max, 100);
+/// assert!(settings.check().is_ok());
+/// ```
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct Settings {
+    /// `[protections]`: which protections run.
+    pub protections: ProtectionSettings,
+    /// `[client]`: who counts as the client.
+    pub client: ClientSettings,
+    /// `[storage]`: where the lists live.
+    pub storage: StorageSettings,
+    /// `[bans]`: how hits add up to bans.
+    pub bans: BanSettings,
+    /// `[exemptions]`: which paths are exempt.
+    pub exemptions: ExemptionSettings,
+    /// `[ip_keyword_block]`: banned addresses and keywords.
+    pub ip_keyword_block: IpKeywordBlockSettings,
+    /// `[rate_limit]`: how many requests a client may make.
+    pub rate_limit: RateLimitSettings,
+    /// `[honeypot]`: how long a person takes to fill in a form.
+    pub honeypot: HoneypotSettings,
+    /// `[header_validation]`: which headers a request must have.
+    pub header_validation: HeaderValidationSettings,
+    /// `[geo_block]`: which countries may enter.
+    pub geo_block: GeoBlockSettings,
+    /// `[uuid_tamper]`: where UUIDs are expected.
+    pub uuid_tamper: UuidTamperSettings,
+    /// `[ai_anomaly]`: how behaviour is judged.
+    pub ai_anomaly: AiAnomalySettings,
+    /// `[logging]`: what is logged, where and how.
+    pub logging: LoggingSettings,
+    /// `[[path_rules]]`: what differs under a prefix.
+    pub path_rules: Vec<PathRule>,
+}
+
+/// `[protections]`: which protections run, unless their own `mode` is off.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProtectionSettings {
+    /// A ready-made selection: minimal, standard, maximum or ai_focused. Default: none, which is all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<Preset>,
+    /// If not empty, only these run (`AIWAF_MIDDLEWARES`). Default: empty.
+    pub enabled: Vec<Protection>,
+    /// These don't run (`AIWAF_DISABLE_MIDDLEWARES`). Default: empty.
+    pub disabled: Vec<Protection>,
+}
+
+impl ProtectionSettings {
+    /// What runs by these settings alone.
+    pub fn selected(&self) -> ProtectionSet {
+        let chosen = if self.enabled.is_empty() {
+            self.preset.map_or(ProtectionSet::ALL, Preset::protections)
+        } else {
+            self.enabled.iter().copied().collect()
+        };
+        chosen.difference(self.disabled.iter().copied().collect())
+    }
+}
+
+/// `[client]`: who counts as the client.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClientSettings {
+    /// Networks of proxies whose forwarding headers are believed (`AIWAF_TRUSTED_PROXIES`). Default: none, so the peer's
+    /// address counts.
+    pub trusted_proxies: Vec<TrustedProxy>,
+    /// IPv6 clients that share so many first bits are one client, 16 to 128. Default: 64.
+    pub ipv6_prefix: u8,
+}
+
+impl Default for ClientSettings {
+    fn default() -> Self {
+        Self { trusted_proxies: Vec::new(), ipv6_prefix: 64 }
+    }
+}
+
+/// The network of a proxy that is trusted: an address or a CIDR.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TrustedProxy(pub IpNet);
+
+impl FromStr for TrustedProxy {
+    type Err = crate::client::InvalidNetwork;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        crate::client::parse_network(text).map(Self)
+    }
+}
+
+impl TryFrom<String> for TrustedProxy {
+    type Error = crate::client::InvalidNetwork;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<TrustedProxy> for String {
+    fn from(proxy: TrustedProxy) -> Self {
+        crate::client::display_network(&proxy.0)
+    }
+}
+
+/// `[storage]`: where the lists live.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StorageSettings {
+    /// `memory:` or `csv:DIRECTORY` (`AIWAF_STORE`); empty is CSV in `data_dir`. Default: empty.
+    pub store: String,
+    /// The directory of the CSV files (`AIWAF_DATA_DIR`). Default: aiwaf_data.
+    pub data_dir: String,
+}
+
+impl Default for StorageSettings {
+    fn default() -> Self {
+        Self { store: String::new(), data_dir: "aiwaf_data".into() }
+    }
+}
+
+impl StorageSettings {
+    /// The store as a URL, whichever way it was set.
+    pub fn url(&self) -> String {
+        if self.store.is_empty() { format!("csv:{}", self.data_dir) } else { self.store.clone() }
+    }
+}
+
+/// `[exemptions]`: which paths are exempt, beside those on the list.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExemptionSettings {
+    /// Exact paths (`/health`), directories (`/static/`) and wildcards (`*.css`), instead of the defaults
+    /// (`AIWAF_EXEMPT_PATHS`). Default: not set, which is what every site has: favicon.ico, robots.txt, health checks,
+    /// `/.well-known/`, static files and folders.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exempt_paths: Option<Vec<String>>,
+}
+
+/// `[logging]`: what is logged, where and how.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LoggingSettings {
+    /// Whether requests are logged at all (`AIWAF_ENABLE_LOGGING`). Default: true.
+    pub enabled: bool,
+    /// The directory of access.log, error.log and aiwaf.log (`AIWAF_LOG_DIR`). Default: aiwaf_logs.
+    pub dir: String,
+    /// combined, common, csv or json (`AIWAF_LOG_FORMAT`). Default: combined.
+    pub format: LogFormat,
+    /// A log file that reaches so many bytes is renamed to `.1` and a new one begun, at least 4,096. Default:
+    /// 104,857,600 (100 MiB).
+    pub rotate_bytes: u64,
+    /// So many renamed files are kept of each log, 1 to 1,000. Default: 10.
+    pub keep_files: u32,
+}
+
+impl Default for LoggingSettings {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            dir: "aiwaf_logs".into(),
+            format: LogFormat::Combined,
+            rotate_bytes: 100 * 1024 * 1024,
+            keep_files: 10,
+        }
+    }
+}
+
+impl Settings {
+    /// The protections that run: selected and not switched off.
+    pub fn enabled_protections(&self) -> ProtectionSet {
+        self.protections.selected().iter().filter(|protection| self.mode(*protection) != Mode::Off).collect()
+    }
+
+    /// How strict a protection is set, whether it is selected or not.
+    pub fn mode(&self, protection: Protection) -> Mode {
+        match protection {
+            Protection::IpKeywordBlock => self.ip_keyword_block.mode,
+            Protection::RateLimit => self.rate_limit.mode,
+            Protection::Honeypot => self.honeypot.mode,
+            Protection::HeaderValidation => self.header_validation.mode,
+            Protection::GeoBlock => self.geo_block.mode,
+            Protection::AiAnomaly => self.ai_anomaly.mode,
+            Protection::UuidTamper => self.uuid_tamper.mode,
+            Protection::Logging => {
+                if self.logging.enabled {
+                    Mode::Enforce
+                } else {
+                    Mode::Off
+                }
+            }
+        }
+    }
+
+    /// How many hits ban a client; 0 is never.
+    pub fn ban_after(&self, protection: Protection) -> u32 {
+        match protection {
+            Protection::IpKeywordBlock => self.ip_keyword_block.ban_after,
+            Protection::RateLimit => self.rate_limit.ban_after,
+            Protection::Honeypot => self.honeypot.ban_after,
+            Protection::HeaderValidation => self.header_validation.ban_after,
+            Protection::GeoBlock => self.geo_block.ban_after,
+            Protection::AiAnomaly => self.ai_anomaly.ban_after,
+            Protection::UuidTamper => self.uuid_tamper.ban_after,
+            Protection::Logging => 0,
+        }
+    }
+}

@@ -76,11 +76,6 @@ impl<K: Hash + Eq + Copy, V> BoundedMap<K, V> {
         Some(look(&mut slot.value))
     }
 
-    /// Forgets `key`.
-    pub(crate) fn remove(&self, key: &K) -> Option<V> {
-        self.shard(key).lock().entries.swap_remove(key).map(|slot| slot.value)
-    }
-
     /// Keeps only the entries for which `keep` says so. Locks one shard after the other.
     pub(crate) fn retain(&self, mut keep: impl FnMut(&K, &mut V) -> bool) {
         for shard in &self.shards {
@@ -164,11 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn removes_and_retains() {
-        let map = BoundedMap::new(0);
-        map.update(7u64, || 1, |_| ());
-        assert_eq!(map.remove(&7), Some(1));
-        assert_eq!(map.get(&7, |value| *value), None);
+    fn retains_what_it_is_told_to() {
         let map = BoundedMap::new(1000);
         (0..50u64).for_each(|key| map.update(key, || key, |_| ()));
         map.retain(|key, _| key % 2 == 0);

@@ -1,0 +1,224 @@
+//! When a hit becomes a ban, how long it lasts, and how it escalates.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use crate::client::ClientKey;
+use crate::lists::{BanSource, BlacklistEntry};
+use crate::protection::Protection;
+use crate::settings::seconds;
+use crate::state::BoundedMap;
+use crate::timestamp::Timestamp;
+use crate::verdict::{Finding, Reason};
+
+/// `[bans]`: how hits add up to bans.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BanSettings {
+    /// The time within which a protection's hits add up to its `ban_after`, in seconds, 1 to 86,400. Default: 600.
+    #[serde(with = "seconds")]
+    pub window: Duration,
+    /// How long the first automatic ban of a client lasts, in seconds; 0 is until somebody ends it. Each repeat doubles
+    /// it. Default: 86,400 (a day).
+    #[serde(with = "seconds")]
+    pub duration: Duration,
+    /// The longest automatic ban, in seconds, at least `duration`. Default: 2,592,000 (30 days).
+    #[serde(with = "seconds")]
+    pub max_duration: Duration,
+    /// How long after its last ban's end a client counts as new, in seconds. Default: 604,800 (a week).
+    #[serde(with = "seconds")]
+    pub forgive_after: Duration,
+}
+
+impl Default for BanSettings {
+    fn default() -> Self {
+        Self {
+            window: Duration::from_mins(10),
+            duration: Duration::from_hours(24),
+            max_duration: Duration::from_hours(30 * 24),
+            forgive_after: Duration::from_hours(7 * 24),
+        }
+    }
+}
+
+/// The ban that a client had before, as far as it is still known.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EarlierBan {
+    pub(crate) offences: u32,
+    pub(crate) end: Timestamp,
+}
+
+/// Counts hits and turns them into bans.
+pub(crate) struct Bans {
+    settings: BanSettings,
+    ipv6_prefix: u8,
+    /// The times of the latest hits, oldest first; never more than `ban_after`.
+    hits: BoundedMap<(ClientKey, Protection), SmallVec<[Timestamp; 2]>>,
+    /// Bans that were swept from the lists are still remembered here.
+    earlier: BoundedMap<ClientKey, EarlierBan>,
+}
+
+/// Clients whose hits are counted, and clients whose bans are remembered.
+const MAX_CLIENTS: usize = 100_000;
+
+/// A form that was not loaded is weak proof, for a restart forgets page loads: it takes at least so many.
+const MIN_FORMS_NOT_LOADED: u32 = 3;
+
+impl Bans {
+    pub(crate) fn new(settings: BanSettings, ipv6_prefix: u8) -> Self {
+        Self {
+            settings,
+            ipv6_prefix,
+            hits: BoundedMap::new(MAX_CLIENTS),
+            earlier: BoundedMap::new(MAX_CLIENTS),
+        }
+    }
+
+    /// Counts a hit. If that makes `ban_after` within the window, gives the ban.
+    pub(crate) fn register(
+        &self,
+        client: ClientKey,
+        finding: &Finding,
+        ban_after: u32,
+        time: Timestamp,
+        listed: Option<EarlierBan>,
+    ) -> Option<BlacklistEntry> {
+        let needed = match finding.reason {
+            // Being banned already, or merely being quick, earns no ban.
+            Reason::Blacklisted(_) | Reason::RateLimit { .. } => return None,
+            _ if ban_after == 0 => return None,
+            Reason::FormNotLoaded => ban_after.max(MIN_FORMS_NOT_LOADED),
+            _ => ban_after,
+        };
+        if needed > 1 && !self.is_last_straw(client, finding.protection, needed, time) {
+            return None;
+        }
+        Some(self.ban(client, finding, time, listed))
+    }
+
+    fn is_last_straw(&self, client: ClientKey, protection: Protection, needed: u32, time: Timestamp) -> bool {
+        self.hits.update((client, protection), SmallVec::new, |times| {
+            times.retain(|hit| time.since(*hit) < self.settings.window);
+            times.push(time);
+            let enough = times.len() >= needed as usize;
+            if enough {
+                times.clear();
+            }
+            enough
+        })
+    }
+
+    fn ban(
+        &self,
+        client: ClientKey,
+        finding: &Finding,
+        time: Timestamp,
+        listed: Option<EarlierBan>,
+    ) -> BlacklistEntry {
+        let remembered = self.earlier.get(&client, |earlier| *earlier);
+        let earlier = [listed, remembered].into_iter().flatten().max_by_key(|earlier| earlier.offences);
+        let offences = match earlier {
+            Some(earlier) if time.since(earlier.end) < self.settings.forgive_after => {
+                earlier.offences.saturating_add(1)
+            }
+            _ => 1,
+        };
+        let expires = self.length(offences).map(|length| time + length);
+        let end = expires.unwrap_or(time);
+        self.earlier.update(
+            client,
+            || EarlierBan { offences, end },
+            |earlier| *earlier = EarlierBan { offences, end },
+        );
+        BlacklistEntry {
+            network: client.network(self.ipv6_prefix),
+            reason: finding.reason.to_string(),
+            source: BanSource::Protection(finding.protection),
+            added: Some(time),
+            expires,
+            offences,
+            extended_request_info: None,
+        }
+    }
+
+    /// How long the ban for the nth offence lasts; `None` is without an end.
+    fn length(&self, offences: u32) -> Option<Duration> {
+        if self.settings.duration.is_zero() {
+            return None;
+        }
+        let doublings = 2u32.saturating_pow(offences.saturating_sub(1));
+        Some(self.settings.duration.saturating_mul(doublings).min(self.settings.max_duration))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    fn client() -> ClientKey {
+        ClientKey::new("192.0.2.1".parse().unwrap(), 64)
+    }
+
+    fn at(seconds: u32) -> Timestamp {
+        Timestamp::from_unix_seconds(1.7e9 + f64::from(seconds))
+    }
+
+    fn hit(reason: Reason) -> Finding {
+        Finding::block(Protection::Honeypot, reason)
+    }
+
+    #[test]
+    fn hits_add_up_within_the_window() {
+        let bans = Bans::new(BanSettings::default(), 64);
+        let register =
+            |second| bans.register(client(), &hit(Reason::UuidTampering), 3, at(second), None).is_some();
+        assert!(!register(0) && !register(599));
+        assert!(!register(600), "the first hit is ten minutes old");
+        assert!(register(601));
+        assert!(!register(602), "counting starts anew");
+    }
+
+    #[test]
+    fn bans_end_and_double() {
+        let bans = Bans::new(BanSettings::default(), 64);
+        let finding = hit(Reason::FormTooFast(Duration::from_millis(420)));
+        let mut time = at(0);
+        for (offence, days) in [(1, 1), (2, 2), (3, 4), (4, 8), (5, 16), (6, 30), (7, 30)] {
+            let ban = bans.register(client(), &finding, 1, time, None).unwrap();
+            assert_eq!(ban.offences, offence);
+            assert_eq!(ban.expires, Some(time + HOUR * 24 * days));
+            assert_eq!(ban.reason, "Form submitted too quickly (0.42s)");
+            assert_eq!(ban.network.to_string(), "192.0.2.1/32");
+            time = ban.expires.unwrap() + HOUR;
+        }
+        let much_later = time + HOUR * 24 * 60;
+        assert_eq!(bans.register(client(), &finding, 1, much_later, None).unwrap().offences, 1);
+        let listed = EarlierBan { offences: 4, end: much_later };
+        assert_eq!(bans.register(client(), &finding, 1, much_later, Some(listed)).unwrap().offences, 5);
+    }
+
+    #[test]
+    fn original_defect_13_no_ban_without_end_unless_asked_for() {
+        let endless = BanSettings { duration: Duration::ZERO, ..BanSettings::default() };
+        let finding = hit(Reason::UuidTampering);
+        let ban =
+            |settings| Bans::new(settings, 64).register(client(), &finding, 1, at(0), None).unwrap().expires;
+        assert!(ban(BanSettings::default()).is_some());
+        assert_eq!(ban(endless), None);
+    }
+
+    #[test]
+    fn weak_proof_and_mere_limits_do_not_ban_at_once() {
+        let bans = Bans::new(BanSettings::default(), 64);
+        let register = |reason, after| bans.register(client(), &hit(reason), after, at(0), None).is_some();
+        assert!(!register(Reason::RateLimit { max: 1, window: HOUR }, 1));
+        assert!(!register(Reason::Blacklisted("x".into()), 1));
+        assert!(!register(Reason::Flood, 0));
+        assert!(!register(Reason::FormNotLoaded, 1) && !register(Reason::FormNotLoaded, 1));
+        assert!(register(Reason::FormNotLoaded, 1));
+    }
+}

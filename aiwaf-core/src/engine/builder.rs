@@ -1,0 +1,166 @@
+//! Building an engine: what it runs on, checked.
+
+use std::sync::Arc;
+
+use super::Engine;
+use super::statistics::Counters;
+use crate::bans::Bans;
+use crate::detect::geo_block::{CountryLookup, GeoBlock};
+use crate::detect::header_validation::HeaderValidation;
+use crate::detect::honeypot::Honeypot;
+use crate::detect::ip_keyword_block::IpKeywordBlock;
+use crate::detect::rate_limit::RateLimit;
+use crate::detect::uuid_tamper::UuidTamper;
+use crate::lists::{ChangeSink, Lists, LiveLists, SnapshotSettings};
+use crate::policy::{InvalidRoute, PathRules, RoutePolicy, Routes};
+use crate::protection::{Mode, Preset, Protection, ProtectionSet};
+use crate::settings::{Settings, SettingsError};
+use crate::state::{BoundedMap, KnownPaths};
+
+/// Collects what an [`Engine`] runs on. Without any call, all protections run with their defaults, in memory.
+///
+/// ```
+/// use aiwaf_core::{Engine, Preset, Protection};
+///
+/// let engine = Engine::builder()
+///     .preset(Preset::Standard)
+///     .disable([Protection::AiAnomaly])
+///     .build()?;
+/// assert!(!engine.is_enabled(Protection::AiAnomaly));
+/// # Ok::<(), aiwaf_core::BuildError>(())
+/// ```
+#[derive(Default)]
+#[must_use]
+pub struct EngineBuilder {
+    settings: Settings,
+    lists: Lists,
+    sink: Option<Arc<dyn ChangeSink>>,
+    countries: Option<Arc<dyn CountryLookup>>,
+    routes: Vec<(String, RoutePolicy)>,
+}
+
+/// Why an engine can't be built.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// A setting that can't be used.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// A route that can't be used.
+    #[error(transparent)]
+    Route(#[from] InvalidRoute),
+    /// The configured user agents make more than an automaton can hold.
+    #[error("header_validation: the configured agents can't be compiled: {0}")]
+    Agents(String),
+}
+
+impl EngineBuilder {
+    /// Runs on `settings`; replaces what was chosen before.
+    pub fn settings(self, settings: Settings) -> Self {
+        Self { settings, ..self }
+    }
+
+    /// Runs only these protections.
+    pub fn only(mut self, protections: impl IntoIterator<Item = Protection>) -> Self {
+        self.settings.protections.enabled = protections.into_iter().collect();
+        self
+    }
+
+    /// Runs all but these protections.
+    pub fn disable(mut self, protections: impl IntoIterator<Item = Protection>) -> Self {
+        self.settings.protections.disabled.extend(protections);
+        self
+    }
+
+    /// Runs a ready-made selection.
+    pub fn preset(mut self, preset: Preset) -> Self {
+        self.settings.protections.preset = Some(preset);
+        self
+    }
+
+    /// Sets how strict one protection is. `logging` can only be on or off: `monitor` leaves it on.
+    pub fn mode(mut self, protection: Protection, mode: Mode) -> Self {
+        let settings = &mut self.settings;
+        match protection {
+            Protection::IpKeywordBlock => settings.ip_keyword_block.mode = mode,
+            Protection::RateLimit => settings.rate_limit.mode = mode,
+            Protection::Honeypot => settings.honeypot.mode = mode,
+            Protection::HeaderValidation => settings.header_validation.mode = mode,
+            Protection::GeoBlock => settings.geo_block.mode = mode,
+            Protection::AiAnomaly => settings.ai_anomaly.mode = mode,
+            Protection::UuidTamper => settings.uuid_tamper.mode = mode,
+            Protection::Logging => settings.logging.enabled = mode != Mode::Off,
+        }
+        self
+    }
+
+    /// Starts with these lists.
+    pub fn lists(self, lists: Lists) -> Self {
+        Self { lists, ..self }
+    }
+
+    /// Sends bans and learned keywords to `sink`, whose owner calls [`Engine::publish`] with what becomes of them.
+    /// Without a sink, the engine keeps them in memory.
+    pub fn sink(self, sink: Arc<dyn ChangeSink>) -> Self {
+        Self { sink: Some(sink), ..self }
+    }
+
+    /// Looks clients' countries up here. Without it, nobody is blocked by country.
+    pub fn countries(self, countries: Arc<dyn CountryLookup>) -> Self {
+        Self { countries: Some(countries), ..self }
+    }
+
+    /// Registers a route of the service, by its pattern in axum's syntax (`/items/{id}`): its path is known, and
+    /// `policy` says what applies to it.
+    pub fn route(mut self, pattern: impl Into<String>, policy: RoutePolicy) -> Self {
+        self.routes.push((pattern.into(), policy));
+        self
+    }
+
+    /// Checks everything and builds the engine.
+    ///
+    /// # Errors
+    /// [`BuildError`], naming the setting or the route.
+    pub fn build(self) -> Result<Engine, BuildError> {
+        let settings = self.settings;
+        settings.check()?;
+        let mut routes = Routes::default();
+        for (pattern, policy) in &self.routes {
+            routes.insert(pattern, *policy)?;
+        }
+        let snapshot_settings = SnapshotSettings {
+            exempt_keywords: settings.ip_keyword_block.exempt_keywords.clone(),
+            exempt_paths: settings.exemptions.exempt_paths.clone(),
+        };
+        let enabled = settings.enabled_protections();
+        let monitored: ProtectionSet =
+            enabled.iter().filter(|protection| settings.mode(*protection) == Mode::Monitor).collect();
+        let agents =
+            |error: crate::detect::header_validation::TooManyAgents| BuildError::Agents(error.to_string());
+        let ipv6_prefix = settings.client.ipv6_prefix;
+        Ok(Engine {
+            enabled,
+            monitored,
+            ip_keyword_block: IpKeywordBlock::new(&settings.ip_keyword_block),
+            rate_limit: RateLimit::new(&settings.rate_limit),
+            geo_block: GeoBlock::new(&settings.geo_block, self.countries),
+            header_validation: HeaderValidation::new(&settings.header_validation).map_err(agents)?,
+            uuid_tamper: UuidTamper::new(&settings.uuid_tamper, settings.bans.window),
+            honeypot: Honeypot::new(&settings.honeypot),
+            known_paths: KnownPaths::new(KNOWN_PATHS),
+            lists: LiveLists::new(self.lists, snapshot_settings, self.sink),
+            bans: Bans::new(settings.bans.clone(), ipv6_prefix),
+            would_be_banned: BoundedMap::new(WOULD_BE_BANNED),
+            path_rules: PathRules::new(&settings.path_rules),
+            routes,
+            counters: Counters::default(),
+            settings,
+        })
+    }
+}
+
+/// Paths that are remembered as answered; about 50 bytes each.
+const KNOWN_PATHS: usize = 100_000;
+
+/// Clients that monitored protections would have banned.
+const WOULD_BE_BANNED: usize = 100_000;

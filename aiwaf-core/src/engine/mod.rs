@@ -1,0 +1,306 @@
+//! The engine: asks the protections that apply, in order, and turns the first objection into a verdict.
+
+mod builder;
+mod statistics;
+
+pub use builder::{BuildError, EngineBuilder};
+pub use statistics::Statistics;
+
+use std::net::IpAddr;
+
+use crate::bans::{Bans, EarlierBan};
+use crate::client::ClientKey;
+use crate::decode::{Buffer, normalize_path, normalize_query};
+use crate::detect::geo_block::GeoBlock;
+use crate::detect::header_validation::HeaderValidation;
+use crate::detect::honeypot::Honeypot;
+use crate::detect::ip_keyword_block::IpKeywordBlock;
+use crate::detect::rate_limit::{RateLimit, RateScope};
+use crate::detect::uuid_tamper::UuidTamper;
+use crate::detect::{Inspection, Observation};
+use crate::lists::{BanRecord, BlacklistEntry, Lists, LiveLists, Snapshot};
+use crate::policy::{self, Applicable, CompiledRule, PathRules, RoutePolicy, Routes};
+use crate::protection::{Protection, ProtectionSet};
+use crate::request::{Outcome, Request};
+use crate::settings::Settings;
+use crate::state::{BoundedMap, KnownPaths};
+use crate::verdict::{CountryCode, Finding, Reason, Verdict};
+
+/// Decides about requests, and learns from how they end.
+///
+/// `inspect` before the service answers, `observe` after. Both take `&self`, hold no lock but that of one shard of one
+/// map at a time, and do no I/O; share the engine between threads in an `Arc`.
+///
+/// ```
+/// use aiwaf_core::{Engine, Outcome, Request, Timestamp};
+/// use std::time::Duration;
+///
+/// let engine = Engine::builder().build()?;
+/// let headers = [("user-agent", "Mozilla/5.0 (X11; Linux x86_64)"), ("accept", "text/html"),
+///     ("accept-language", "en"), ("accept-encoding", "gzip")];
+/// let request = Request::new("203.0.113.9".parse()?, Timestamp::from_unix_seconds(1.7e9))
+///     .with_method("GET").with_uri("/").with_protocol("HTTP/1.1").with_headers(&headers);
+///
+/// assert!(engine.inspect(&request).is_allowed());
+/// engine.observe(&request, &Outcome::new(200, Duration::from_millis(3)));
+///
+/// let probe = request.with_uri("/.env");
+/// let verdict = engine.inspect(&probe);
+/// assert_eq!(verdict.finding.unwrap().reason.to_string(), "Keyword block: .env");
+/// assert!(!engine.inspect(&request).is_allowed(), "whoever probes is banned");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Engine {
+    settings: Settings,
+    enabled: ProtectionSet,
+    monitored: ProtectionSet,
+    ip_keyword_block: IpKeywordBlock,
+    rate_limit: RateLimit,
+    geo_block: GeoBlock,
+    header_validation: HeaderValidation,
+    uuid_tamper: UuidTamper,
+    honeypot: Honeypot,
+    known_paths: KnownPaths,
+    lists: LiveLists,
+    bans: Bans,
+    /// Clients that would be banned if what is monitored were enforced.
+    would_be_banned: BoundedMap<ClientKey, BanRecord>,
+    path_rules: PathRules,
+    routes: Routes,
+    counters: statistics::Counters,
+}
+
+/// What was worked out about a request before anybody judges it.
+struct Context<'c> {
+    inspection: Inspection<'c>,
+    applicable: Applicable,
+    rule: Option<&'c CompiledRule>,
+}
+
+impl Engine {
+    /// All protections with their defaults, until the builder is told otherwise.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder::default()
+    }
+
+    /// Judges a request before the service answers it.
+    ///
+    /// Costs about a microsecond, and no heap allocation if nothing objects and the client is known. A client that is
+    /// banned by this call is turned away from its next request on.
+    pub fn inspect(&self, request: &Request<'_>) -> Verdict {
+        let verdict = self.judge(request);
+        self.counters.count(&verdict);
+        verdict
+    }
+
+    fn judge(&self, request: &Request<'_>) -> Verdict {
+        let snapshot = self.lists.snapshot();
+        if snapshot.is_whitelisted(request.client) {
+            let log = ProtectionSet::EMPTY.with(Protection::Logging);
+            return Verdict::allow(self.enabled.intersection(log));
+        }
+        let (mut path, mut query) = (Buffer::new(), Buffer::new());
+        let request = self.with_route(request);
+        let context = self.context(&request, &snapshot, &mut path, &mut query);
+        let mut verdict = Verdict::allow(context.applicable.protections);
+        verdict.monitored.extend(self.would_be_blacklisted(&context));
+        for protection in context.applicable.protections.iter() {
+            let is_monitored = self.monitored.contains(protection);
+            // Enforcing would have stopped at the first objection: what is monitored stops there, too.
+            if is_monitored && !verdict.monitored.is_empty() {
+                continue;
+            }
+            let Some(finding) = self.ask(protection, &context, &snapshot) else { continue };
+            if is_monitored {
+                self.remember_would_be_ban(&context.inspection, &finding, &snapshot);
+                verdict.monitored.push(finding);
+            } else {
+                verdict.ban = self.ban_for(&context.inspection, &finding, &snapshot);
+                verdict.action = finding.action;
+                verdict.finding = Some(Box::new(finding));
+                break;
+            }
+        }
+        verdict
+    }
+
+    /// The request with the pattern of its route, which the adapter need not know.
+    fn with_route<'r>(&'r self, request: &Request<'r>) -> Request<'r> {
+        let route = request.route.or_else(|| self.routes.find(request.path).map(|route| &*route.pattern));
+        request.with_route(route)
+    }
+
+    fn context<'c>(
+        &'c self,
+        request: &'c Request<'_>,
+        snapshot: &Snapshot,
+        path: &'c mut Buffer,
+        query: &'c mut Buffer,
+    ) -> Context<'c> {
+        let repaired = normalize_path(request.path, path);
+        normalize_query(request.query, query);
+        let route = self.routes.find(request.path);
+        let exemption = snapshot.exempt_paths.find(path);
+        let rule = self.path_rules.find(path);
+        let policy: Option<RoutePolicy> = route.map(|route| route.policy);
+        let applicable = policy::resolve(self.enabled, exemption, policy, rule, repaired);
+        // A route that takes any path says nothing about this one.
+        let has_route = request.route.is_some_and(|pattern| !pattern.contains("{*"));
+        let known_path = has_route || self.known_paths.is_known(path);
+        let inspection = Inspection {
+            request,
+            client: ClientKey::new(request.client, self.settings.client.ipv6_prefix),
+            path,
+            query,
+            known_path,
+        };
+        Context { inspection, applicable, rule }
+    }
+
+    fn ask(&self, protection: Protection, context: &Context<'_>, snapshot: &Snapshot) -> Option<Finding> {
+        let inspection = &context.inspection;
+        match protection {
+            Protection::IpKeywordBlock => {
+                let applicable = &context.applicable;
+                self.blacklisted(inspection, snapshot).or_else(|| {
+                    let keywords = (!applicable.blacklist_only).then_some(&snapshot.keywords)?;
+                    self.ip_keyword_block.inspect(inspection, keywords, applicable.asset)
+                })
+            }
+            Protection::RateLimit => self.rate_limit.inspect(inspection, &self.rate_scope(context.rule)),
+            Protection::GeoBlock => self.geo_block.inspect(inspection, &snapshot.countries),
+            Protection::HeaderValidation => self.header_validation.inspect(inspection),
+            Protection::UuidTamper => self.uuid_tamper.inspect(inspection),
+            Protection::Honeypot => self.honeypot.inspect(inspection),
+            Protection::AiAnomaly | Protection::Logging => None,
+        }
+    }
+
+    fn blacklisted(&self, inspection: &Inspection<'_>, snapshot: &Snapshot) -> Option<Finding> {
+        let time = inspection.request.time;
+        let active = |ban: &BanRecord| ban.is_active(time).then(|| Box::<str>::from(&*ban.reason));
+        let reason = self
+            .lists
+            .find_ban(snapshot, inspection.client, inspection.request.client, time, active)
+            .flatten()?;
+        Some(Finding::block(Protection::IpKeywordBlock, Reason::Blacklisted(reason)))
+    }
+
+    /// What the blacklist would say if monitored protections had banned whom they would have.
+    fn would_be_blacklisted(&self, context: &Context<'_>) -> Option<Finding> {
+        if self.monitored.is_empty() || !context.applicable.protections.contains(Protection::IpKeywordBlock) {
+            return None;
+        }
+        let time = context.inspection.request.time;
+        let ban = self.would_be_banned.get(&context.inspection.client, |ban| ban.clone())?;
+        let reason = Reason::Blacklisted(Box::from(&*ban.reason));
+        ban.is_active(time).then(|| Finding::block(Protection::IpKeywordBlock, reason))
+    }
+
+    fn rate_scope(&self, rule: Option<&CompiledRule>) -> RateScope {
+        let limits = &self.settings.rate_limit;
+        let overrides = rule.and_then(|rule| Some((rule.number, rule.rate_limit?)));
+        let Some((index, overrides)) = overrides else {
+            return RateScope { index: 0, window: limits.window, max: limits.max, flood: limits.flood };
+        };
+        let max = overrides.max.unwrap_or(limits.max);
+        // Without a flood of its own, a rule keeps the proportion between flood and limit.
+        let scaled = || u64::from(max) * u64::from(limits.flood) / u64::from(limits.max.max(1));
+        let flood = overrides.flood.unwrap_or_else(|| u32::try_from(scaled()).unwrap_or(u32::MAX));
+        RateScope {
+            index,
+            window: overrides.window.unwrap_or(limits.window),
+            max,
+            flood: flood.clamp(max, 200_000),
+        }
+    }
+
+    /// Bans the client if this hit makes enough of them.
+    fn ban_for(
+        &self,
+        inspection: &Inspection<'_>,
+        finding: &Finding,
+        snapshot: &Snapshot,
+    ) -> Option<Box<BlacklistEntry>> {
+        let entry = self.register(inspection, finding, snapshot)?;
+        self.lists.ban(inspection.client, entry.clone());
+        Some(Box::new(entry))
+    }
+
+    fn remember_would_be_ban(&self, inspection: &Inspection<'_>, finding: &Finding, snapshot: &Snapshot) {
+        if let Some(entry) = self.register(inspection, finding, snapshot) {
+            let ban = BanRecord::new(&entry, entry.reason.as_str().into());
+            self.would_be_banned.update(inspection.client, || ban.clone(), |known| *known = ban.clone());
+        }
+    }
+
+    fn register(
+        &self,
+        inspection: &Inspection<'_>,
+        finding: &Finding,
+        snapshot: &Snapshot,
+    ) -> Option<BlacklistEntry> {
+        let (client, time) = (inspection.client, inspection.request.time);
+        let earlier = self.lists.find_ban(snapshot, client, inspection.request.client, time, |ban| {
+            EarlierBan { offences: ban.offences, end: ban.end }
+        });
+        self.bans.register(client, finding, self.settings.ban_after(finding.protection), time, earlier)
+    }
+
+    /// Learns from how a request ended that was allowed. Costs about as much as `inspect`.
+    ///
+    /// Don't call it for requests that the engine denied: what they asked for is no sign of what the site has.
+    pub fn observe(&self, request: &Request<'_>, outcome: &Outcome) {
+        let snapshot = self.lists.snapshot();
+        if snapshot.is_whitelisted(request.client) {
+            return;
+        }
+        let (mut path, mut query) = (Buffer::new(), Buffer::new());
+        let request = self.with_route(request);
+        let context = self.context(&request, &snapshot, &mut path, &mut query);
+        let applied = context.applicable.protections;
+        let inspection = context.inspection;
+        let keyword_hits = snapshot.keywords.count(inspection.path, inspection.query);
+        let observation = Observation { inspection, outcome: *outcome, keyword_hits };
+        self.known_paths.observe(&observation);
+        if applied.contains(Protection::UuidTamper) {
+            self.uuid_tamper.observe(&observation);
+        }
+        if applied.contains(Protection::Honeypot) {
+            self.honeypot.observe(&observation);
+        }
+    }
+
+    /// Puts `lists` in force for the next request. `contained` is the highest number that the sink gave to a change
+    /// that they contain; bans up to that number are no longer kept beside them. 0 keeps all of those.
+    ///
+    /// Costs time linear in the lists' size, none of it at the expense of requests.
+    pub fn publish(&self, lists: &Lists, contained: u64) {
+        self.lists.publish(lists, contained);
+    }
+
+    /// The settings that it runs on.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The protections that run.
+    pub fn enabled_protections(&self) -> ProtectionSet {
+        self.enabled
+    }
+
+    /// Whether a protection runs, in whatever mode.
+    pub fn is_enabled(&self, protection: Protection) -> bool {
+        self.enabled.contains(protection)
+    }
+
+    /// What it has decided since it was built.
+    pub fn statistics(&self) -> Statistics {
+        self.counters.read()
+    }
+
+    /// The country of an address, if a country database is there and knows it.
+    pub fn country_of(&self, address: IpAddr) -> Option<CountryCode> {
+        self.geo_block.country_of(ClientKey::new(address, self.settings.client.ipv6_prefix), address)
+    }
+}

@@ -1,0 +1,89 @@
+//! The lists as requests are judged by them: immutable, compiled, swapped as a whole.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::detect::geo_block::CountrySet;
+use crate::lists::entry::{BlacklistEntry, Lists};
+use crate::lists::keyword_set::KeywordSet;
+use crate::lists::prefix_map::PrefixMap;
+use crate::policy::ExemptPaths;
+use crate::timestamp::Timestamp;
+
+/// What the engine needs to know of a ban.
+#[derive(Debug, Clone)]
+pub(crate) struct BanRecord {
+    /// Until when; the end of time for a ban without an end.
+    pub(crate) end: Timestamp,
+    pub(crate) reason: Arc<str>,
+    pub(crate) offences: u32,
+}
+
+/// The end of a ban without an end.
+const NEVER: Timestamp = Timestamp::from_unix_micros(i64::MAX);
+
+impl BanRecord {
+    pub(crate) fn new(entry: &BlacklistEntry, reason: Arc<str>) -> Self {
+        Self { end: entry.expires.unwrap_or(NEVER), reason, offences: entry.offences }
+    }
+
+    /// Whether the ban is in force at `time`.
+    pub(crate) fn is_active(&self, time: Timestamp) -> bool {
+        time < self.end
+    }
+}
+
+/// All five lists, compiled.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    whitelist: PrefixMap<()>,
+    blacklist: PrefixMap<BanRecord>,
+    pub(crate) keywords: KeywordSet,
+    pub(crate) countries: CountrySet,
+    pub(crate) exempt_paths: ExemptPaths,
+}
+
+/// What of the settings goes into a snapshot.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SnapshotSettings {
+    /// Keywords that never count.
+    pub(crate) exempt_keywords: Vec<String>,
+    /// Exempt paths; `None` takes the defaults.
+    pub(crate) exempt_paths: Option<Vec<String>>,
+}
+
+impl Snapshot {
+    /// Compiles `lists`; costs time and memory linear in their size (times a logarithm for the networks).
+    pub(crate) fn new(lists: &Lists, settings: &SnapshotSettings) -> Self {
+        // Many bans share few reasons: keep each text once.
+        let mut reasons: HashSet<Arc<str>> = HashSet::new();
+        let blacklist = lists.blacklist.iter().map(|entry| {
+            let reason = if let Some(known) = reasons.get(entry.reason.as_str()) {
+                Arc::clone(known)
+            } else {
+                let new: Arc<str> = entry.reason.as_str().into();
+                reasons.insert(Arc::clone(&new));
+                new
+            };
+            (entry.network, BanRecord::new(entry, reason))
+        });
+        Self {
+            blacklist: PrefixMap::new(blacklist, |ban| ban.end),
+            whitelist: PrefixMap::new(lists.whitelist.iter().map(|entry| (entry.network, ())), |()| 0),
+            keywords: KeywordSet::new(&lists.keywords, &settings.exempt_keywords),
+            countries: lists.geo_blocked_countries.iter().map(|entry| entry.country).collect(),
+            exempt_paths: ExemptPaths::new(settings.exempt_paths.as_deref(), &lists.path_exemptions),
+        }
+    }
+
+    /// Whether `address` bypasses every protection.
+    pub(crate) fn is_whitelisted(&self, address: IpAddr) -> bool {
+        self.whitelist.get(address).is_some()
+    }
+
+    /// The ban of `address` that ends last; it may have ended already.
+    pub(crate) fn ban(&self, address: IpAddr) -> Option<&BanRecord> {
+        self.blacklist.get(address)
+    }
+}
