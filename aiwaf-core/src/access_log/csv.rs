@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::escape::{is_confusing, push_byte, unescape};
+use super::escape::{is_confusing, plain_length, push_bytes, unescape};
 use super::format::LineError;
 use super::record::{AccessRecord, BlockAction, BlockMark, LoggedClient, protection_from_name};
 use super::{common, digits, time};
@@ -121,8 +121,15 @@ fn push_cell(out: &mut Vec<u8>, value: &[u8]) {
     if quoted {
         out.push(b'"');
     }
-    let mut at_start = true;
-    for chunk in value.utf8_chunks() {
+    // Nearly all cells are plain; only the first character of plain text can begin a formula.
+    let plain = match value.first() {
+        Some(b' ' | b'=' | b'+' | b'-' | b'@') => 0,
+        _ => plain_length(value, b';'),
+    };
+    let (head, rest) = value.split_at_checked(plain).unwrap_or((b"", value));
+    out.extend_from_slice(head);
+    let mut at_start = head.is_empty();
+    for chunk in rest.utf8_chunks() {
         for character in chunk.valid().chars() {
             let mut buffer = [0; 4];
             let encoded = character.encode_utf8(&mut buffer).as_bytes();
@@ -130,13 +137,13 @@ fn push_cell(out: &mut Vec<u8>, value: &[u8]) {
                 '"' => out.extend_from_slice(b"\"\""),
                 '\\' => out.extend_from_slice(b"\\\\"),
                 _ if is_confusing(character) || at_start && begins_formula(character) => {
-                    encoded.iter().for_each(|&byte| push_byte(out, byte));
+                    push_bytes(out, encoded);
                 }
                 _ => out.extend_from_slice(encoded),
             }
             at_start = character == ';' || at_start && character == ' ';
         }
-        chunk.invalid().iter().for_each(|&byte| push_byte(out, byte));
+        push_bytes(out, chunk.invalid());
         at_start &= chunk.invalid().is_empty();
     }
     if quoted {
@@ -304,38 +311,31 @@ fn name(column: Column) -> &'static str {
     NAMES[column as usize]
 }
 
-/// The first cell without its quotes, and what follows its comma; `None` if a quote is not closed.
-fn split_cell(text: &[u8]) -> Option<(Cow<'_, [u8]>, Option<&[u8]>)> {
+/// A cell without its quotes, and what follows its comma, if one does.
+type Split<'a> = (Cow<'a, [u8]>, Option<&'a [u8]>);
+
+/// The first cell and the rest; `None` if a quote is not closed.
+fn split_cell(text: &[u8]) -> Option<Split<'_>> {
     let Some(quoted) = text.strip_prefix(b"\"") else {
         return Some(match common::split_at_byte(text, b',') {
             Some((cell, rest)) => (Cow::Borrowed(cell), Some(rest)),
             None => (Cow::Borrowed(text), None),
         });
     };
-    let mut cell: Cow<'_, [u8]> = Cow::Borrowed(b"");
-    let mut rest = quoted;
-    loop {
-        let (part, tail) = common::split_at_byte(rest, b'"')?;
-        match tail {
-            [b'"', after @ ..] => {
-                let cell = cell.to_mut();
-                cell.extend_from_slice(part);
-                cell.push(b'"');
-                rest = after;
-            }
-            _ => {
-                if cell.is_empty() {
-                    cell = Cow::Borrowed(part);
-                } else {
-                    cell.to_mut().extend_from_slice(part);
-                }
-                return match tail {
-                    [] => Some((cell, None)),
-                    [b',', after @ ..] => Some((cell, Some(after))),
-                    _ => None,
-                };
-            }
-        }
+    let (part, mut tail) = common::split_at_byte(quoted, b'"')?;
+    let mut cell = Cow::Borrowed(part);
+    // A doubled quote is one quote of the cell.
+    while let Some(after) = tail.strip_prefix(b"\"") {
+        let (part, next) = common::split_at_byte(after, b'"')?;
+        let cell = cell.to_mut();
+        cell.push(b'"');
+        cell.extend_from_slice(part);
+        tail = next;
+    }
+    match tail {
+        [] => Some((cell, None)),
+        [b',', after @ ..] => Some((cell, Some(after))),
+        _ => None,
     }
 }
 

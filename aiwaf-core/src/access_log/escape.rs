@@ -38,7 +38,20 @@ pub(super) fn push_byte(out: &mut Vec<u8>, byte: u8) {
     }
 }
 
-fn hex(nibble: u8) -> u8 {
+/// Appends the escapes of `bytes`.
+pub(super) fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    for &byte in bytes {
+        push_byte(out, byte);
+    }
+}
+
+/// How many bytes at the start of `value` are printable ASCII but `"`, `\` and `special`.
+pub(super) fn plain_length(value: &[u8], special: u8) -> usize {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\' && byte != special;
+    value.iter().position(|&byte| !is_plain(byte)).unwrap_or(value.len())
+}
+
+pub(super) fn hex(nibble: u8) -> u8 {
     HEX[usize::from(nibble & 0x0f)]
 }
 

@@ -42,7 +42,7 @@ impl LogFormat {
     pub const ALL: [Self; 4] = [Self::Combined, Self::Common, Self::Csv, Self::Json];
 
     /// The longest response time that is written: a year.
-    pub const MAX_RESPONSE_TIME: Duration = Duration::from_secs(366 * 86_400);
+    pub const MAX_RESPONSE_TIME: Duration = Duration::from_hours(366 * 24);
 
     /// The longest line that is written, in bytes: every field at its longest, every byte escaped twice.
     pub const MAX_LINE: usize = 384 * 1024;
@@ -265,7 +265,7 @@ pub struct UnknownLogFormat {
 const TRUNCATED: &[u8] = b"[truncated]";
 
 /// `value`, or as much of it as fits into `limit` bytes together with a mark; not cut within a character.
-fn bounded<'b>(value: &'b [u8], limit: usize) -> Cow<'b, [u8]> {
+fn bounded(value: &[u8], limit: usize) -> Cow<'_, [u8]> {
     if value.len() <= limit {
         return Cow::Borrowed(value);
     }

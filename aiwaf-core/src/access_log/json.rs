@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::escape::{is_confusing, push_quoted, unescape};
+use super::escape::{hex, is_confusing, plain_length, push_quoted, unescape};
 use super::format::LineError;
 use super::record::{AccessRecord, BlockAction, BlockMark, LoggedClient, protection_from_name};
 use super::{common, digits, time};
@@ -130,8 +130,8 @@ impl<'r> Object<'_, 'r> {
 /// Appends the inside of a JSON string. Characters that break lines or hide text in some viewers are escaped too.
 fn push_json(out: &mut Vec<u8>, text: &str) {
     let mut rest = text;
-    while let Some(at) = rest.find(|character| matches!(character, '"' | '\\') || is_confusing(character)) {
-        let (plain, tail) = rest.split_at(at);
+    loop {
+        let (plain, tail) = rest.split_at(plain_length(rest.as_bytes(), b'"'));
         out.extend_from_slice(plain.as_bytes());
         let mut characters = tail.chars();
         match characters.next() {
@@ -140,15 +140,17 @@ fn push_json(out: &mut Vec<u8>, text: &str) {
             Some('\n') => out.extend_from_slice(b"\\n"),
             Some('\r') => out.extend_from_slice(b"\\r"),
             Some('\t') => out.extend_from_slice(b"\\t"),
-            Some(character) => {
-                // All confusing characters lie in the first plane: one unit of UTF-16 each.
-                out.extend_from_slice(format!("\\u{:04x}", u32::from(character)).as_bytes());
+            Some(character) if is_confusing(character) => {
+                let mut unit = [0; 2];
+                for [high, low] in character.encode_utf16(&mut unit).iter().map(|unit| unit.to_be_bytes()) {
+                    out.extend_from_slice(&[b'\\', b'u', hex(high >> 4), hex(high), hex(low >> 4), hex(low)]);
+                }
             }
-            None => {}
+            Some(character) => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+            None => return,
         }
         rest = characters.as_str();
     }
-    out.extend_from_slice(rest.as_bytes());
 }
 
 /// A line as it stands; keys that we don't know are skipped.

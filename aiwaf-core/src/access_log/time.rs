@@ -29,7 +29,7 @@ pub(super) fn push_clf(out: &mut Vec<u8>, time: Timestamp) {
     let civil = Civil::from(time);
     digits::push_padded(out, civil.day, 2);
     out.push(b'/');
-    out.extend_from_slice(MONTHS.get(civil.month as usize - 1).map_or(&b"Jan"[..], |name| &name[..]));
+    out.extend_from_slice(civil.month_name());
     out.push(b'/');
     digits::push_padded(out, civil.year, 4);
     out.push(b':');
@@ -188,6 +188,11 @@ struct Civil {
 }
 
 impl Civil {
+    fn month_name(&self) -> &'static [u8] {
+        let index = usize::try_from(self.month).unwrap_or(1).saturating_sub(1);
+        MONTHS.get(index).map_or(b"Jan", |name| &name[..])
+    }
+
     fn push_clock(&self, out: &mut Vec<u8>) {
         digits::push_padded(out, self.hour, 2);
         out.push(b':');
