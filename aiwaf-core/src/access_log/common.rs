@@ -78,19 +78,15 @@ pub(super) fn split_at_quote<'a, T>(
     escapes: bool,
     follows: impl Fn(&'a [u8]) -> Option<T>,
 ) -> Option<(&'a [u8], T)> {
-    let mut from = 0;
-    loop {
-        let tail = text.get(from..)?;
-        let found = from + tail.iter().position(|&byte| byte == b'"' || escapes && byte == b'\\')?;
-        if text.get(found) == Some(&b'\\') {
-            from = found + 2;
-            continue;
+    memchr::memchr_iter(b'"', text).find_map(|at| {
+        let (before, quote) = text.split_at_checked(at)?;
+        // The backslashes in front of two quotes are different ones, so counting them is linear in all.
+        let backslashes = before.iter().rev().take_while(|&&byte| byte == b'\\').count();
+        if escapes && backslashes % 2 == 1 {
+            return None;
         }
-        from = found + 1;
-        if let Some(parsed) = follows(text.get(from..)?) {
-            return Some((text.get(..found)?, parsed));
-        }
-    }
+        Some((before, follows(quote.get(1..)?)?))
+    })
 }
 
 /// ` status bytes` and what comes after; `-` is a status of 0 and an unknown length.
@@ -130,7 +126,7 @@ fn split_request(request: &[u8]) -> (&[u8], &[u8], &[u8]) {
     let Some((first, rest)) = split_at_byte(request, b' ') else {
         return (b"", request, b"");
     };
-    if let Some(last) = rest.iter().rposition(|&byte| byte == b' ')
+    if let Some(last) = memchr::memrchr(b' ', rest)
         && let (target, Some(protocol)) = (rest.get(..last).unwrap_or_default(), rest.get(last + 1..))
         && (is_method(first) || first.starts_with(ODD))
         && (is_protocol(protocol) || protocol.starts_with(ODD))
@@ -189,6 +185,6 @@ pub(super) fn push_address(out: &mut Vec<u8>, address: IpAddr) {
 
 /// What stands before and after the first `byte`.
 pub(super) fn split_at_byte(text: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
-    let at = text.iter().position(|&other| other == byte)?;
+    let at = memchr::memchr(byte, text)?;
     Some((text.get(..at)?, text.get(at + 1..)?))
 }

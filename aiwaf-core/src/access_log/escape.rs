@@ -58,7 +58,7 @@ pub(super) fn hex(nibble: u8) -> u8 {
 /// Undoes the escapes of this file and those of Apache and nginx; what is no known escape is kept as it is.
 /// Copies only if there is a backslash.
 pub(super) fn unescape(value: &[u8]) -> Cow<'_, [u8]> {
-    let Some(first) = value.iter().position(|&byte| byte == b'\\') else {
+    let Some(first) = memchr::memchr(b'\\', value) else {
         return Cow::Borrowed(value);
     };
     let (head, mut rest) = value.split_at(first);
