@@ -79,7 +79,9 @@ mod tests {
     fn countries_come_and_go() {
         let mut set = CountrySet::from_iter(all());
         assert!(all().into_iter().all(|country| set.contains(country)));
-        all().into_iter().for_each(|country| set.remove(country));
+        for country in all() {
+            set.remove(country);
+        }
         assert!(set.is_empty());
         assert_eq!(set, CountrySet::default());
     }

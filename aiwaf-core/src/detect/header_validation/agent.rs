@@ -3,6 +3,8 @@
 use aho_corasick::automaton::{Automaton, OverlappingState};
 use aho_corasick::{Anchored, Input, dfa};
 
+use super::words::{ATTACK_TOOLS, CRAWLERS, PREFIXES, TOLERATED_BOTS, TOOLS};
+
 /// Shorter agents are made up: the shortest real browser's has some forty bytes.
 const MIN_LENGTH: usize = 10;
 
@@ -224,125 +226,6 @@ impl Place<'_> {
 
 /// Attack tools with a longer name are found inside of words, too; shorter names might be a part of something else.
 const LONGEST_AMBIGUOUS: usize = 5;
-
-/// Scanners and exploit tools that name themselves, and the engines of mass scans.
-const ATTACK_TOOLS: &[&str] = &[
-    "acunetix",
-    "appscan",
-    "arachni",
-    "burp",
-    "censysinspect",
-    "commix",
-    "dirb",
-    "dirbuster",
-    "dirsearch",
-    "dotdotpwn",
-    "feroxbuster",
-    "ffuf",
-    "fimap",
-    "fuzz faster u fool",
-    "gobuster",
-    "havij",
-    "hydra",
-    "jaeles",
-    "joomscan",
-    "jorgee",
-    "l9explore",
-    "l9tcpid",
-    "masscan",
-    "morfeus",
-    "nessus",
-    "netsparker",
-    "nikto",
-    "nmap",
-    "nuclei",
-    "openvas",
-    "pangolin",
-    "projectdiscovery",
-    "skipfish",
-    "sqlmap",
-    "sqlninja",
-    "w3af",
-    "wapiti",
-    "webinspect",
-    "wfuzz",
-    "whatweb",
-    "wpscan",
-    "xsser",
-    "zaproxy",
-    "zgrab",
-    "zmeu",
-];
-
-/// Libraries and commands; whoever offers an API for programs or an app that uses one of them allows it by name.
-const TOOLS: &[&str] = &[
-    "aiohttp",
-    "axios",
-    "colly",
-    "curl",
-    "go-http",
-    "guzzlehttp",
-    "headlesschrome",
-    "httpie",
-    "httpx",
-    "insomnia",
-    "java",
-    "libcurl",
-    "libwww",
-    "lwp",
-    "lwp-trivial",
-    "mechanize",
-    "node",
-    "okhttp",
-    "phantomjs",
-    "postman",
-    "pycurl",
-    "python",
-    "requests",
-    "scrapy",
-    "urllib",
-    "wget",
-];
-
-/// Tools whose name other words are stuck to (`PostmanRuntime`).
-const PREFIXES: &[&str] = &["postman"];
-
-/// The ends of what crawlers call themselves (`SemrushBot`, `Bytespider`).
-const CRAWLERS: &[&str] = &["bot", "bots", "crawler", "scraper", "spider"];
-
-const TOLERATED_BOTS: &[&str] = &[
-    "adsbot-google",
-    "applebot",
-    "archive.org_bot",
-    "baiduspider",
-    "bingbot",
-    "discordbot",
-    "duckduckbot",
-    "facebookexternalhit",
-    "googlebot",
-    "linkedinbot",
-    "msnbot",
-    "pingbot",
-    "pingdom",
-    "pingdom.com_bot",
-    "pinterestbot",
-    "redditbot",
-    "seznambot",
-    "site24x7",
-    "slackbot",
-    "slurp",
-    "statuscake",
-    "storebot-google",
-    "telegrambot",
-    "twitterbot",
-    "uptimerobot",
-    "whatsapp",
-    "yahoo! slurp",
-    "yandexbot",
-    "yandexdirect",
-    "yandeximages",
-    "yandexmobilebot",
-];
 
 #[cfg(test)]
 mod tests {

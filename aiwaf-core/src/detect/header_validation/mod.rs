@@ -2,6 +2,7 @@
 
 mod agent;
 mod traits;
+mod words;
 
 use std::collections::BTreeMap;
 
@@ -52,6 +53,8 @@ impl Default for HeaderValidationSettings {
     }
 }
 
+type HeaderNames = Box<[Box<str>]>;
+
 /// Looks at the headers that a request has and lacks.
 ///
 /// The checks in order, of which the first to object counts: missing headers, a tool's user agent, a version that
@@ -60,8 +63,8 @@ impl Default for HeaderValidationSettings {
 ///
 /// Cost: one pass over the headers and one over the user agent; no allocation unless it objects.
 pub(crate) struct HeaderValidation {
-    required: Box<[Box<str>]>,
-    required_by_method: Box<[(Box<str>, Box<[Box<str>]>)]>,
+    required: HeaderNames,
+    required_by_method: Box<[(Box<str>, HeaderNames)]>,
     agents: AgentJudge,
     min_quality_score: u8,
 }
@@ -126,13 +129,13 @@ impl HeaderValidation {
 pub(crate) struct TooManyAgents(#[from] aho_corasick::BuildError);
 
 fn missing_headers(required: &[Box<str>], request: &Request<'_>, traits: &HeaderTraits) -> Option<Finding> {
-    let is_missing = |name: &&Box<str>| match &***name {
+    let is_missing = |name: &str| match name {
         "user-agent" => !traits.user_agent,
         "accept" => !traits.accept && !traits.may_lack_accept(request.method),
         other => request.header(other).is_none_or(|value| value.trim_ascii().is_empty()),
     };
-    let first = required.iter().find(is_missing)?;
-    let missing = required.iter().filter(is_missing).cloned().collect();
+    let first = required.iter().find(|name| is_missing(name))?;
+    let missing = required.iter().filter(|name| is_missing(name)).cloned().collect();
     let nothing = Match::whole(Field::Header(first.clone()), b"");
     Some(finding(Reason::MissingHeaders(missing)).with_match(nothing))
 }
@@ -198,12 +201,12 @@ fn finding(reason: Reason) -> Finding {
 }
 
 /// Names in lower case with dashes; `HTTP_USER_AGENT`, as the original's users write it, is `user-agent`.
-fn header_names(names: &[String]) -> Box<[Box<str>]> {
+fn header_names(names: &[String]) -> HeaderNames {
     names
         .iter()
         .map(|name| name.trim().to_ascii_lowercase().replace('_', "-"))
-        .map(|name| name.strip_prefix("http-").map_or_else(|| name.as_str().into(), Into::into))
-        .filter(|name: &Box<str>| !name.is_empty())
+        .filter(|name| !name.is_empty())
+        .map(|name| name.strip_prefix("http-").unwrap_or(&name).into())
         .collect()
 }
 

@@ -6,6 +6,10 @@ use crate::timestamp::Timestamp;
 
 const CHROME: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) \
                       Chrome/127.0.0.0 Safari/537.36";
+/// One for all cases of the property, because building it takes longer than asking.
+static DETECTOR: LazyLock<HeaderValidation> =
+    LazyLock::new(|| HeaderValidation::new(&HeaderValidationSettings::default()).unwrap());
+
 const PAGE: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
 type Pairs<'a> = &'a [(&'a str, &'a str)];
@@ -254,8 +258,6 @@ proptest::proptest! {
             query: b"",
             known_path: false,
         };
-        static DETECTOR: LazyLock<HeaderValidation> =
-            LazyLock::new(|| HeaderValidation::new(&HeaderValidationSettings::default()).unwrap());
         if let Some(finding) = DETECTOR.inspect(&inspection) {
             proptest::prop_assert_eq!(finding.protection, Protection::HeaderValidation);
         }

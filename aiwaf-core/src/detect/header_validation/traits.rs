@@ -77,9 +77,8 @@ impl HeaderTraits {
             14 if is("sec-fetch-mode") => self.fetch_metadata = true,
             15 if is("accept-language") => self.accept_language = true,
             15 if is("accept-encoding") => self.accept_encoding = true,
-            15 | 16 => {
-                self.proxied |= is("x-forwarded-for") || is("x-forwarded-host") || is("cf-connecting-ip")
-            }
+            15 => self.proxied |= is("x-forwarded-for"),
+            16 => self.proxied |= is("x-forwarded-host") || is("cf-connecting-ip"),
             17 => self.proxied |= is("x-forwarded-proto"),
             _ => {}
         }

@@ -48,7 +48,7 @@ fn seconds(time: Timestamp) -> u32 {
 mod tests {
     use super::*;
 
-    const WINDOW: Duration = Duration::from_secs(600);
+    const WINDOW: Duration = Duration::from_mins(10);
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_unix_micros((1_700_000_000 + second) * 1_000_000)

@@ -32,7 +32,7 @@ const TEXT_LENGTH: usize = 36;
 
 /// The bytes of one parameter's value, decoded once, as every framework does it; `+` is a blank in queries only, but a
 /// plus is in no UUID anyway. A `%` that begins no escape stands for itself.
-pub(super) fn percent_decoded(encoded: &[u8]) -> impl Iterator<Item = u8> + Clone {
+pub(super) fn percent_decoded(encoded: &[u8]) -> impl Iterator<Item = u8> {
     let mut rest = encoded;
     std::iter::from_fn(move || match rest {
         [b'%', high, low, behind @ ..] if hex(*high).is_some() && hex(*low).is_some() => {

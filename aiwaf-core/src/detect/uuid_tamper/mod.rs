@@ -71,7 +71,11 @@ impl UuidTamper {
     /// Judges by `settings`; guesses count for `window`, in whole seconds.
     pub(crate) fn new(settings: &UuidTamperSettings, window: Duration) -> Self {
         Self {
-            parameters: settings.parameters.iter().map(|name| name.trim().to_lowercase().into()).collect(),
+            parameters: settings
+                .parameters
+                .iter()
+                .map(|name| name.trim().to_ascii_lowercase().into())
+                .collect(),
             guess_limit: settings.guess_limit,
             window,
             guesses: BoundedMap::new(settings.max_clients),
@@ -112,7 +116,7 @@ impl UuidTamper {
 
     fn tampered_parameter(&self, request: &Request<'_>) -> Option<Match> {
         parameters(request.query).find_map(|(name, value)| {
-            let name = self.expected(percent_decoded(name))?;
+            let name = self.expected(name)?;
             is_tampered(&value).then(|| {
                 Match::new(Field::QueryParameter(name.into()), request.query, value.start, value.end())
             })
@@ -121,24 +125,23 @@ impl UuidTamper {
 
     fn tampered_segment(&self, request: &Request<'_>) -> Option<Match> {
         route_values(request.route?, request.path).find_map(|(name, value)| {
-            self.expected(name.bytes())?;
+            self.expected(name.as_bytes())?;
             is_tampered(&value).then(|| Match::new(Field::Path, request.path, value.start, value.end()))
         })
     }
 
-    /// The configured parameter of this name, in any case.
-    fn expected(&self, name: impl Iterator<Item = u8> + Clone) -> Option<&str> {
-        self.parameters
-            .iter()
-            .map(|parameter| &**parameter)
-            .find(|parameter| name.clone().map(|byte| byte.to_ascii_lowercase()).eq(parameter.bytes()))
+    /// The configured parameter of this name, in any case of ASCII.
+    fn expected(&self, encoded_name: &[u8]) -> Option<&str> {
+        self.parameters.iter().map(|parameter| &**parameter).find(|parameter| {
+            percent_decoded(encoded_name).map(|byte| byte.to_ascii_lowercase()).eq(parameter.bytes())
+        })
     }
 
     /// A hash of all UUIDs that the request carries; `None` if there are none. All of them make one guess: a page below
     /// the client's own identifier does not count double, nor does a page that lists many.
     fn identity(&self, request: &Request<'_>) -> Option<u64> {
         let in_query = parameters(request.query)
-            .filter(|(name, _)| self.expected(percent_decoded(name)).is_some())
+            .filter(|(name, _)| self.expected(name).is_some())
             .map(|(_, value)| value);
         // Anything shorter can't be one, and most segments are.
         let in_path = segments(request.path).filter(|segment| segment.bytes.len() >= SHORTEST);
@@ -167,7 +170,7 @@ mod tests {
     use crate::timestamp::Timestamp;
 
     const UUID: &str = "123e4567-e89b-12d3-a456-426614174000";
-    const WINDOW: Duration = Duration::from_secs(600);
+    const WINDOW: Duration = Duration::from_mins(10);
 
     fn detector() -> UuidTamper {
         UuidTamper::new(&UuidTamperSettings::default(), WINDOW)
