@@ -1,0 +1,149 @@
+//! Where the rows of a file begin and end, so that one broken row costs one row and not the rest of the file.
+
+use std::ops::Range;
+
+/// The largest row that is read, in bytes; more is no entry of ours.
+const MAX_RECORD: usize = 128 * 1024;
+/// How many lines a quoted cell may span. A quote that nobody closes is noticed after so many.
+const MAX_LINES: usize = 64;
+
+/// One row of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Record {
+    /// The line on which it begins, counted from 1.
+    pub(super) line: u64,
+    /// Where it stands, its line break included.
+    pub(super) range: Range<usize>,
+    pub(super) shape: Shape,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    Blank,
+    Sound,
+    /// Sound, but without a line break: the end of the file.
+    Unended,
+    /// No row of a CSV file, and why.
+    Broken(&'static str),
+}
+
+/// Splits a file into rows. Linear; broken rows are one line long.
+pub(super) fn split(text: &[u8]) -> Vec<Record> {
+    let mut records = Vec::new();
+    let (mut start, mut line) = (0, 1);
+    while let Some(rest) = text.get(start..).filter(|rest| !rest.is_empty()) {
+        let (length, shape) = match measure(rest) {
+            Ok(length) => (length, shape(rest.get(..length).unwrap_or(rest))),
+            Err(what) => (first_line(rest), Shape::Broken(what)),
+        };
+        records.push(Record { line, range: start..start + length, shape });
+        line += rest.iter().take(length).filter(|byte| **byte == b'\n').count() as u64;
+        start += length;
+    }
+    records
+}
+
+/// The record without its line break.
+pub(super) fn trim_end(record: &[u8]) -> &[u8] {
+    let record = record.strip_suffix(b"\n").unwrap_or(record);
+    record.strip_suffix(b"\r").unwrap_or(record)
+}
+
+fn shape(record: &[u8]) -> Shape {
+    if std::str::from_utf8(record).is_err() {
+        Shape::Broken("is not UTF-8")
+    } else if trim_end(record).iter().all(u8::is_ascii_whitespace) {
+        Shape::Blank
+    } else if record.ends_with(b"\n") {
+        Shape::Sound
+    } else {
+        Shape::Unended
+    }
+}
+
+fn first_line(text: &[u8]) -> usize {
+    text.iter().position(|byte| *byte == b'\n').map_or(text.len(), |end| end + 1)
+}
+
+/// The length of the row at the start of `text`, or why there is none.
+fn measure(text: &[u8]) -> Result<usize, &'static str> {
+    enum In {
+        CellStart,
+        Cell,
+        Quotes,
+        ClosedQuotes,
+        LineBreak,
+    }
+    let mut state = In::CellStart;
+    let mut lines = 0;
+    for (at, byte) in text.iter().enumerate() {
+        if at >= MAX_RECORD {
+            return Err("is longer than any row can be");
+        }
+        state = match (state, byte) {
+            (In::Quotes, b'"') => In::ClosedQuotes,
+            (In::Quotes, b'\n') if lines == MAX_LINES => return Err("opens a quote and does not close it"),
+            (In::Quotes, b'\n') => {
+                lines += 1;
+                In::Quotes
+            }
+            (In::CellStart | In::ClosedQuotes, b'"') | (In::Quotes, _) => In::Quotes,
+            (_, b'\n') => return Ok(at + 1),
+            (In::LineBreak, _) => return Err("has text after a closing quote"),
+            (In::ClosedQuotes, b'\r') => In::LineBreak,
+            (_, b',') => In::CellStart,
+            (In::ClosedQuotes, _) => return Err("has text after a closing quote"),
+            _ => In::Cell,
+        };
+    }
+    if matches!(state, In::Quotes) { Err("opens a quote and does not close it") } else { Ok(text.len()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn shapes(text: &str) -> Vec<(u64, Shape)> {
+        split(text.as_bytes()).iter().map(|record| (record.line, record.shape)).collect()
+    }
+
+    #[test]
+    fn a_stray_quote_costs_one_row() {
+        let text = "a,b\r\n1,\"stray\n2,x\n3,\"two\nlines\"\n\n4,\"x\"y\n5,un\"quoted\n6";
+        let sound = |line| (line, Shape::Sound);
+        assert_eq!(
+            shapes(text),
+            [
+                sound(1),
+                (2, Shape::Broken("has text after a closing quote")),
+                sound(3),
+                sound(4),
+                (6, Shape::Blank),
+                (7, Shape::Broken("has text after a closing quote")),
+                sound(8),
+                (9, Shape::Unended),
+            ]
+        );
+        assert_eq!(shapes("\"abc"), [(1, Shape::Broken("opens a quote and does not close it"))]);
+    }
+
+    proptest! {
+        #[test]
+        fn rows_cover_the_file_and_agree_with_the_reader(text in "[a\",\n\r ]{0,60}") {
+            let records = split(text.as_bytes());
+            let mut end = 0;
+            for record in &records {
+                prop_assert_eq!(record.range.start, end);
+                end = record.range.end;
+                if record.shape == Shape::Sound {
+                    let row = trim_end(&text.as_bytes()[record.range.clone()]);
+                    let mut reader = super::super::table::reader(row);
+                    prop_assert_eq!(reader.records().count(), 1);
+                }
+            }
+            prop_assert_eq!(end, text.len());
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Lists that live as long as the process.
+
+use aiwaf_core::{ListChange, Lists};
+use parking_lot::Mutex;
+
+use crate::error::StoreError;
+use crate::fit::fit;
+use crate::store::{Loaded, Revision, Store};
+
+/// Lists in memory: for tests, and for services that need no memory of yesterday.
+///
+/// ```
+/// use aiwaf_core::{ListChange, ListName};
+/// use aiwaf_storage::{MemoryStore, Store};
+///
+/// let store = MemoryStore::default();
+/// assert_eq!(store.apply(&[ListChange::Clear(ListName::Keywords)])?, [false]);
+/// # Ok::<(), aiwaf_storage::StoreError>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    lists: Lists,
+    revision: u64,
+}
+
+impl Store for MemoryStore {
+    fn mode(&self) -> &'static str {
+        "Memory"
+    }
+
+    fn location(&self) -> Option<(&'static str, String)> {
+        None
+    }
+
+    fn load(&self) -> Result<Loaded, StoreError> {
+        Ok(Loaded { lists: self.state.lock().lists.clone(), ..Loaded::default() })
+    }
+
+    fn apply(&self, changes: &[ListChange]) -> Result<Vec<bool>, StoreError> {
+        let mut state = self.state.lock();
+        let altered = apply_fitting(&mut state.lists, changes);
+        state.revision += u64::from(altered.contains(&true));
+        Ok(altered)
+    }
+
+    fn revision(&self) -> Result<Revision, StoreError> {
+        Ok(Revision::new([self.state.lock().revision]))
+    }
+}
+
+/// Applies those of `changes` that can be stored.
+pub(crate) fn apply_fitting(lists: &mut Lists, changes: &[ListChange]) -> Vec<bool> {
+    let fitting: Vec<Option<ListChange>> = changes.iter().map(fit).collect();
+    let applicable: Vec<ListChange> = fitting.iter().flatten().cloned().collect();
+    let mut results = lists.apply(&applicable).into_iter();
+    fitting.iter().map(|change| change.is_some() && results.next() == Some(true)).collect()
+}

@@ -1,0 +1,78 @@
+//! The home of the lists, whatever it is made of.
+
+use aiwaf_core::{ListChange, Lists};
+
+use crate::error::StoreError;
+
+/// Where the five lists live.
+///
+/// An implementation may be shared by threads, and its home by processes: no change of one is lost by another's.
+/// Calls may wait for a disk or a network, so they are no business of a request; [`crate::ListKeeper`] keeps requests
+/// away from them. What changes mean is said by [`Lists::apply`], within the bounds of [`crate::fit`].
+pub trait Store: Send + Sync {
+    /// The kind of storage, as people are told: `CSV`, `Memory`.
+    fn mode(&self) -> &'static str;
+
+    /// What the place is called and where it is (`Data Directory`, `aiwaf_data`), without passwords; `None` if it is
+    /// nowhere.
+    fn location(&self) -> Option<(&'static str, String)>;
+
+    /// All lists as they are now, in the order in which the entries were added.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the home can't be read. It is never taken for empty then.
+    fn load(&self) -> Result<Loaded, StoreError>;
+
+    /// Carries out `changes` in order, in one transaction, and says of each whether it altered anything.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the home can't be changed; the changes may then be tried again.
+    fn apply(&self, changes: &[ListChange]) -> Result<Vec<bool>, StoreError>;
+
+    /// A token that differs from earlier ones whenever the lists may have changed since; cheap to get.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the home can't be reached.
+    fn revision(&self) -> Result<Revision, StoreError>;
+}
+
+/// What a store holds.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Loaded {
+    /// The lists.
+    pub lists: Lists,
+    /// The rows that can't be understood; at most [`Loaded::MAX_PROBLEMS`] of each file.
+    pub problems: Vec<RowProblem>,
+    /// How many more there are.
+    pub more_problems: usize,
+}
+
+impl Loaded {
+    /// How many problems of one file are described.
+    pub const MAX_PROBLEMS: usize = 100;
+}
+
+/// A row that can't be understood, or not in full.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}, line {line}: {what}: {text:?}")]
+pub struct RowProblem {
+    /// The name of the file.
+    pub file: &'static str,
+    /// The line on which the row begins, counted from 1.
+    pub line: u64,
+    /// The start of the row: at most 80 characters.
+    pub text: String,
+    /// What is wrong, and what becomes of the row.
+    pub what: String,
+}
+
+/// A state of a store's content. Only good for telling whether it may have changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Revision(Vec<u64>);
+
+impl Revision {
+    /// A state that is told from others by these numbers.
+    pub fn new(numbers: impl IntoIterator<Item = u64>) -> Self {
+        Self(numbers.into_iter().collect())
+    }
+}

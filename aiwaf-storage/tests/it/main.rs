@@ -1,0 +1,7 @@
+//! What every home of the lists must do, and what each does beyond that.
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests may, as tests may
+
+mod csv_files;
+mod processes;
+mod same_everywhere;
+mod support;

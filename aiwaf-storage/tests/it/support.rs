@@ -1,0 +1,79 @@
+//! Entries and stores for tests.
+
+use std::fs;
+use std::path::Path;
+
+use aiwaf_core::{
+    BanSource, BlacklistEntry, CountryEntry, KeywordEntry, KeywordSource, ListChange, PathExemptionEntry,
+    Protection, Timestamp, WhitelistEntry, parse_network,
+};
+use aiwaf_storage::{CsvStore, MemoryStore, Store};
+use ipnet::IpNet;
+use tempfile::TempDir;
+
+pub(crate) const AUTOMATIC: BanSource = BanSource::Protection(Protection::RateLimit);
+
+/// Runs a test on every kind of store.
+pub(crate) fn on_every_store(test: impl Fn(&dyn Store)) {
+    test(&MemoryStore::default());
+    let (_directory, store) = csv();
+    test(&store);
+}
+
+pub(crate) fn csv() -> (TempDir, CsvStore) {
+    let directory = tempfile::tempdir().unwrap();
+    let store = CsvStore::open(directory.path()).unwrap();
+    (directory, store)
+}
+
+pub(crate) fn read(directory: impl AsRef<Path>, file: &str) -> String {
+    fs::read_to_string(directory.as_ref().join(file)).unwrap()
+}
+
+pub(crate) fn write(directory: impl AsRef<Path>, file: &str, text: impl AsRef<[u8]>) {
+    fs::write(directory.as_ref().join(file), text).unwrap();
+}
+
+pub(crate) fn net(text: &str) -> IpNet {
+    parse_network(text).unwrap()
+}
+
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_unix_micros(seconds * 1_000_000)
+}
+
+pub(crate) fn ban(network: &str) -> BlacklistEntry {
+    BlacklistEntry::manual(net(network), "scanner", at(1))
+}
+
+pub(crate) fn automatic(network: &str, expires: i64) -> BlacklistEntry {
+    BlacklistEntry { source: AUTOMATIC, expires: Some(at(expires)), ..ban(network) }
+}
+
+pub(crate) fn add_ban(network: &str) -> ListChange {
+    ListChange::AddBlacklist(ban(network))
+}
+
+pub(crate) fn whitelist(network: &str) -> ListChange {
+    ListChange::AddWhitelist(WhitelistEntry {
+        network: net(network),
+        reason: "office".into(),
+        added: Some(at(2)),
+    })
+}
+
+pub(crate) fn keyword(keyword: &str, count: u64, source: KeywordSource) -> ListChange {
+    ListChange::AddKeyword(KeywordEntry { keyword: keyword.into(), count, source, added: Some(at(3)) })
+}
+
+pub(crate) fn country(code: &str) -> ListChange {
+    ListChange::AddCountry(CountryEntry { country: code.parse().unwrap(), added: None })
+}
+
+pub(crate) fn exempt(path: &str) -> ListChange {
+    ListChange::AddPathExemption(PathExemptionEntry {
+        path: path.into(),
+        reason: String::new(),
+        added: Some(at(4)),
+    })
+}
