@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use self::agent::{AgentJudge, Judgement};
-use self::traits::{HeaderTraits, Version};
+use self::traits::{HeaderTraits, Version, names_pages};
 use crate::detect::Inspection;
 use crate::protection::{Mode, Protection};
 use crate::request::Request;
@@ -101,7 +101,7 @@ impl HeaderValidation {
         missing_headers(required, request, &traits)
             .or_else(|| suspicious_agent(&judgement, agent))
             .or_else(|| wrong_version(request, &traits, agent))
-            .or_else(|| self.low_quality(&traits))
+            .or_else(|| self.low_quality(request, &traits))
             .or_else(|| unlikely_combination(&traits))
     }
 
@@ -114,8 +114,12 @@ impl HeaderValidation {
         }
     }
 
-    fn low_quality(&self, traits: &HeaderTraits) -> Option<Finding> {
-        let score = traits.quality_score();
+    fn low_quality(&self, request: &Request<'_>, traits: &HeaderTraits) -> Option<Finding> {
+        let mut score = traits.quality_score();
+        // Only where the last point can matter, because reading the media types takes longer than all the others.
+        if score < self.min_quality_score {
+            score += u8::from(request.header("accept").is_some_and(names_pages));
+        }
         (score < self.min_quality_score).then(|| finding(Reason::LowHeaderQuality(score)))
     }
 }

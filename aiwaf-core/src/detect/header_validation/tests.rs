@@ -240,6 +240,9 @@ fn original_defect_32_the_quality_score_can_be_the_reason() {
     let headers = [("User-Agent", CHROME), ("Accept", PAGE), ("Accept-Encoding", "gzip")];
     let finding = inspect(&strict, request("GET", "HTTP/1.1"), &headers).unwrap();
     assert_eq!(finding.reason, Reason::LowHeaderQuality(6));
+    let headers =
+        [("User-Agent", CHROME), ("Accept", PAGE), ("Accept-Encoding", "gzip"), ("Connection", "TE")];
+    assert_eq!(inspect(&strict, request("GET", "HTTP/1.1"), &headers), None);
 }
 
 proptest::proptest! {

@@ -11,8 +11,6 @@ pub(super) struct HeaderTraits {
     pub(super) accept: bool,
     /// `Accept` is `*/*` and nothing else.
     pub(super) accept_anything: bool,
-    /// `Accept` names HTML and XML, as browsers do when they load a page.
-    accept_pages: bool,
     pub(super) accept_language: bool,
     pub(super) accept_encoding: bool,
     pub(super) connection: bool,
@@ -87,7 +85,6 @@ impl HeaderTraits {
     fn add_accept(&mut self, value: &[u8]) {
         self.accept = true;
         self.accept_anything |= value == b"*/*";
-        self.accept_pages |= holds_type(value, b"text/html") && holds_type(value, b"application/xml");
     }
 
     /// Whether a browser may have left out `Accept`: it does so when it opens a WebSocket, in some requests that carry
@@ -99,7 +96,7 @@ impl HeaderTraits {
             || (method == "POST" && self.json_body && self.accept_language && self.accept_encoding)
     }
 
-    /// How much the headers look like those of a browser, from 0 to 11.
+    /// How much the headers look like those of a browser, from 0 to 10; one point more if [`names_pages`].
     ///
     /// HTTP/2 and later get the two points for the connection, because they can't say what it stands for.
     pub(super) fn quality_score(&self) -> u8 {
@@ -113,7 +110,6 @@ impl HeaderTraits {
             (self.cache_control, 1),
             (self.accept_language && self.accept_encoding, 1),
             (self.keep_alive || http2, 1),
-            (self.accept_pages, 1),
         ]
         .into_iter()
         .filter_map(|(has, points)| has.then_some(points))
@@ -127,6 +123,11 @@ fn is_json(value: &[u8]) -> bool {
     essence.len() > 4
         && essence.get(essence.len() - 4..).is_some_and(|end| end.eq_ignore_ascii_case(b"json"))
         && matches!(essence.get(essence.len() - 5), Some(b'/' | b'+'))
+}
+
+/// Whether an `Accept` names HTML and XML, as browsers do when they load a page.
+pub(super) fn names_pages(accept: &[u8]) -> bool {
+    holds_type(accept, b"text/html") && holds_type(accept, b"application/xml")
 }
 
 /// Whether a list of media types holds `wanted`.
@@ -170,11 +171,24 @@ mod tests {
             let headers: &dyn Headers = &headers.to_vec();
             HeaderTraits::read(headers, version).quality_score()
         };
-        assert_eq!(score(&headers, Version::Http11), 11);
-        assert_eq!(score(&headers[..4], Version::Http2OrLater), 10);
-        assert_eq!(score(&headers[..2], Version::Http11), 5);
+        assert_eq!(score(&headers, Version::Http11), 10);
+        assert_eq!(score(&headers[..4], Version::Http2OrLater), 9);
+        assert_eq!(score(&headers[..2], Version::Http11), 4);
         assert_eq!(score(&[("user-agent", "x"), ("accept", " ")], Version::Http11), 2);
         assert_eq!(score(&[], Version::Http11), 0);
+    }
+
+    #[test]
+    fn pages_are_html_and_xml() {
+        for (accept, expected) in [
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", true),
+            ("application/xml , TEXT/HTML ;q=1", true),
+            ("text/html", false),
+            ("*/*", false),
+            ("text/htmlx,application/xml", false),
+        ] {
+            assert_eq!(names_pages(accept.as_bytes()), expected, "{accept}");
+        }
     }
 
     #[test]
