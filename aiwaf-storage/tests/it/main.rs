@@ -3,6 +3,7 @@
 
 mod csv_files;
 mod keeper;
+mod manager;
 mod processes;
 mod same_everywhere;
 mod support;
