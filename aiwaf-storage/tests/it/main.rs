@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests may, as tests may
 
 mod csv_files;
+mod keeper;
+mod manager;
 mod processes;
 mod same_everywhere;
 mod support;

@@ -24,10 +24,10 @@ fn worker() {
     let (number, directory) = task.split_once(' ').unwrap();
     let number: u32 = number.parse().unwrap();
     let store = CsvStore::open(directory).unwrap();
-    for start in (0..ENTRIES).step_by(5) {
-        let batch: Vec<_> = (start..start + 5).map(|entry| add_ban(&address(number, entry))).collect();
-        assert_eq!(store.apply(&batch).unwrap(), [true; 5]);
-        if start % 10 == 0 {
+    for start in (0..ENTRIES).step_by(20) {
+        let batch: Vec<_> = (start..start + 20).map(|entry| add_ban(&address(number, entry))).collect();
+        assert_eq!(store.apply(&batch).unwrap(), [true; 20]);
+        if start % 40 == 0 {
             let removal = ListChange::RemoveBlacklist(net(&address(number, start)));
             assert_eq!(store.apply(&[removal]).unwrap(), [true]);
         }
@@ -56,7 +56,7 @@ fn original_defect_11_no_update_is_lost_between_processes() {
     assert_eq!(loaded.problems, []);
     let found: BTreeSet<_> = loaded.lists.blacklist.iter().map(|ban| ban.network).collect();
     let kept =
-        |worker| (0..ENTRIES).filter(|entry| entry % 10 != 0).map(move |entry| net(&address(worker, entry)));
+        |worker| (0..ENTRIES).filter(|entry| entry % 40 != 0).map(move |entry| net(&address(worker, entry)));
     let expected: BTreeSet<_> = (0..PROCESSES).flat_map(kept).collect();
     assert_eq!(found.len(), loaded.lists.blacklist.len());
     assert!(found == expected, "{} of {}", found.len(), expected.len());

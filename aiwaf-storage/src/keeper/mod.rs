@@ -1,0 +1,326 @@
+//! Between the engine, which can't wait, and the store, which takes its time: write-behind and change detection.
+
+mod queue;
+mod worker;
+
+use std::fmt;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use aiwaf_core::{ChangeSink, ListChange, Lists, Timestamp};
+use parking_lot::{Condvar, Mutex};
+
+use self::queue::Queue;
+use self::worker::Worker;
+use crate::error::StoreError;
+use crate::store::{RowProblem, Store};
+
+/// Keeps an engine's lists and their home in step, on a thread of its own.
+///
+/// - **Changes** go into a bounded queue and are stored in batches soon after. [`ChangeSink::submit`] waits for no
+///   disk. If the queue is full, automatic bans and learned keywords are dropped first, and counted.
+/// - **What others change**, by hand, by command or in another process, is noticed within
+///   [`KeeperOptions::poll_interval`] and published.
+/// - **If the store fails**, nothing is lost and nobody is let in: the last lists stay in force, changes wait, and are
+///   stored when the store is back. One event tells that it failed, one that it is back.
+/// - **Bans that ended** are removed from the store after [`KeeperOptions::keep_ended_bans`].
+/// - Under load the thread rests four times as long as the last batch took, a poll interval at most, so that an attack
+///   on long lists costs no more than a fifth of a processor.
+///
+/// Dropping it stores what waits, as [`ListKeeper::shutdown`] does.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+/// use aiwaf_core::{BlacklistEntry, ChangeSink, ListChange, Timestamp, parse_network};
+/// use aiwaf_storage::{KeeperOptions, ListKeeper, MemoryStore, Store};
+///
+/// let store = Arc::new(MemoryStore::default());
+/// let publish = Box::new(|published: aiwaf_storage::Published| println!("{:?}", published.lists));
+/// let report = Box::new(|event| eprintln!("{event}"));
+/// let keeper = ListKeeper::start(store.clone(), KeeperOptions::default(), publish, report)?;
+/// let ban = BlacklistEntry::manual(parse_network("203.0.113.9")?, "scanner", Timestamp::UNIX_EPOCH);
+/// keeper.submit(ListChange::AddBlacklist(ban));
+/// keeper.flush(Duration::from_secs(5))?;
+/// assert_eq!(store.load()?.lists.blacklist.len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct ListKeeper {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    stop_patience: Duration,
+}
+
+/// How a [`ListKeeper`] works.
+#[derive(Clone)]
+pub struct KeeperOptions {
+    /// How often it looks for changes of others; 10 ms to 1 s, by default 500 ms.
+    pub poll_interval: Duration,
+    /// For how many networks, words and paths changes may wait, and as many again while a batch is being stored; by
+    /// default 65,536. A quarter more is reserved for changes that people make.
+    pub capacity: usize,
+    /// How long a ban that ended is kept, so that a repeated offence is known as one; by default 24 h.
+    pub keep_ended_bans: Duration,
+    /// How often bans that ended are looked for; by default 60 s.
+    pub sweep_interval: Duration,
+    /// How long a stop waits for a store that fails; by default 5 s.
+    pub stop_patience: Duration,
+    /// What time it is; by default [`system_clock`].
+    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+}
+
+impl Default for KeeperOptions {
+    fn default() -> Self {
+        Self {
+            poll_interval: Duration::from_millis(500),
+            capacity: 65_536,
+            keep_ended_bans: Duration::from_hours(24),
+            sweep_interval: Duration::from_mins(1),
+            stop_patience: Duration::from_secs(5),
+            clock: Arc::new(system_clock),
+        }
+    }
+}
+
+impl fmt::Debug for KeeperOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeeperOptions")
+            .field("poll_interval", &self.poll_interval)
+            .field("capacity", &self.capacity)
+            .field("keep_ended_bans", &self.keep_ended_bans)
+            .field("sweep_interval", &self.sweep_interval)
+            .field("stop_patience", &self.stop_patience)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The time of the machine.
+pub fn system_clock() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::UNIX_EPOCH + since
+}
+
+/// The moment after `wait`; a wait without end is a year.
+fn later(wait: Duration) -> Instant {
+    Instant::now() + wait.min(Duration::from_hours(24 * 365))
+}
+
+/// Lists that are in force from now on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Published {
+    /// All lists, as the store holds them.
+    pub lists: Lists,
+    /// They hold all changes up to this number, which [`ChangeSink::submit`] returned.
+    pub through: u64,
+}
+
+/// What operators should know about the store.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreEvent {
+    /// The store can't be read or written; said once, until it is back.
+    #[error("the lists' store fails, so the last lists stay in force and changes wait: {error}")]
+    Lost {
+        /// Why, and how to mend it.
+        error: String,
+    },
+    /// The store can be read and written again, and nothing waits any more.
+    #[error("the lists' store works again")]
+    Back,
+    /// Rows that can't be understood; said again only if they change.
+    #[error("{} rows of the lists can't be understood, the first: {}", .problems.len() + .more, first(.problems))]
+    Problems {
+        /// The rows.
+        problems: Vec<RowProblem>,
+        /// How many more there are.
+        more: usize,
+    },
+    /// Changes were dropped because too many waited; said once a minute at most.
+    #[error("{changes} changes of the lists were dropped because too many were waiting")]
+    Shed {
+        /// How many, since the last such event.
+        changes: u64,
+    },
+    /// The keeper had to stop before everything was stored.
+    #[error("{changes} changes of the lists could not be stored before the stop: {error}")]
+    Unwritten {
+        /// How many.
+        changes: usize,
+        /// Why.
+        error: String,
+    },
+}
+
+fn first(problems: &[RowProblem]) -> String {
+    problems.first().map(ToString::to_string).unwrap_or_default()
+}
+
+/// Changes that are not stored yet.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{waiting} changes of the lists are not stored yet: {error}")]
+pub struct NotStored {
+    /// How many.
+    pub waiting: u64,
+    /// Why, and how to mend it.
+    pub error: String,
+}
+
+/// What the keeper and its thread share.
+struct Shared {
+    state: Mutex<State>,
+    /// The thread has something to do.
+    work: Condvar,
+    /// The thread has done something.
+    progress: Condvar,
+}
+
+struct State {
+    queue: Queue,
+    /// Somebody waits for the next batch.
+    hurry: bool,
+    /// Until when to try to store the rest; set once, to stop.
+    stop_by: Option<Instant>,
+    stopped: bool,
+    /// The number up to which changes are published.
+    published: u64,
+    /// Why the store fails, if it does.
+    failure: Option<String>,
+}
+
+impl ListKeeper {
+    /// Loads and publishes the lists, on this thread, then starts the thread.
+    ///
+    /// `publish` gets the lists whenever they changed, `report` what operators should know; both are called by one
+    /// thread at a time, and what they hold up waits.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the lists can't be loaded: a service that started without them would let everybody in.
+    pub fn start(
+        store: Arc<dyn Store>,
+        options: KeeperOptions,
+        publish: Box<dyn Fn(Published) + Send>,
+        report: Box<dyn Fn(StoreEvent) + Send>,
+    ) -> Result<Self, StoreError> {
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State {
+                queue: Queue::new(options.capacity),
+                hurry: false,
+                stop_by: None,
+                stopped: false,
+                published: 0,
+                failure: None,
+            }),
+            work: Condvar::new(),
+            progress: Condvar::new(),
+        });
+        let stop_patience = options.stop_patience;
+        let place = store.location().map_or_else(|| store.mode().to_owned(), |(_, place)| place);
+        let mut worker = Worker::new(Arc::clone(&shared), store, options, publish, report);
+        worker.load()?;
+        let thread = std::thread::Builder::new().name("aiwaf-lists".to_owned()).spawn(move || worker.run());
+        let thread = thread.map_err(StoreError::io("starting the thread for", place.as_ref()))?;
+        Ok(Self { shared, thread: Mutex::new(Some(thread)), stop_patience })
+    }
+
+    /// The number of the last change that was taken.
+    pub fn submitted(&self) -> u64 {
+        self.shared.state.lock().queue.last()
+    }
+
+    /// The number up to which changes are stored and published.
+    pub fn published(&self) -> u64 {
+        self.shared.state.lock().published
+    }
+
+    /// How many changes were dropped because too many were waiting.
+    pub fn shed(&self) -> u64 {
+        self.shared.state.lock().queue.shed()
+    }
+
+    /// Why the store fails, if it does.
+    pub fn failure(&self) -> Option<String> {
+        self.shared.state.lock().failure.clone()
+    }
+
+    /// Waits until everything submitted so far is stored and published.
+    ///
+    /// # Errors
+    /// [`NotStored`] if that takes longer than `timeout`.
+    pub fn flush(&self, timeout: Duration) -> Result<(), NotStored> {
+        let until = later(timeout);
+        let mut state = self.shared.state.lock();
+        let target = state.queue.last();
+        state.hurry = true;
+        self.shared.work.notify_all();
+        while state.published < target {
+            if state.stopped || self.shared.progress.wait_until(&mut state, until).timed_out() {
+                let waiting = target.saturating_sub(state.published);
+                if waiting == 0 {
+                    break;
+                }
+                let error =
+                    state.failure.clone().unwrap_or_else(|| "the store is slow; wait longer".to_owned());
+                return Err(NotStored { waiting, error });
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores everything that waits and ends the thread; later changes are dropped. Safe to call twice.
+    ///
+    /// # Errors
+    /// [`NotStored`] if the store failed for longer than [`KeeperOptions::stop_patience`].
+    pub fn shutdown(&self) -> Result<(), NotStored> {
+        {
+            let mut state = self.shared.state.lock();
+            state.stop_by.get_or_insert(later(self.stop_patience));
+            self.shared.work.notify_all();
+        }
+        let thread = self.thread.lock().take();
+        // A callback that owns the keeper may drop it on the keeper's own thread, which can't wait for itself.
+        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id())
+            && thread.join().is_err()
+        {
+            let error = "the thread of the lists ended by a panic in a callback".to_owned();
+            self.shared.state.lock().failure = Some(error);
+        }
+        let state = self.shared.state.lock();
+        let waiting = state.queue.last().saturating_sub(state.published);
+        if waiting == 0 {
+            return Ok(());
+        }
+        Err(NotStored { waiting, error: state.failure.clone().unwrap_or_default() })
+    }
+}
+
+impl ChangeSink for ListKeeper {
+    fn submit(&self, change: ListChange) -> u64 {
+        let mut state = self.shared.state.lock();
+        if state.stopped || state.stop_by.is_some() {
+            return state.queue.refuse();
+        }
+        let number = state.queue.push(&change);
+        drop(state);
+        self.shared.work.notify_one();
+        number
+    }
+}
+
+impl Drop for ListKeeper {
+    fn drop(&mut self) {
+        // What could not be stored has been reported.
+        self.shutdown().ok();
+    }
+}
+
+impl fmt::Debug for ListKeeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.shared.state.lock();
+        f.debug_struct("ListKeeper")
+            .field("submitted", &state.queue.last())
+            .field("published", &state.published)
+            .field("failure", &state.failure)
+            .finish_non_exhaustive()
+    }
+}

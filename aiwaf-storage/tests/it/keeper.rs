@@ -1,0 +1,215 @@
+//! The keeper: nothing waits, nothing gets lost, nobody is let in.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use aiwaf_core::{ChangeSink, KeywordSource, ListChange, Lists};
+use aiwaf_storage::{
+    CsvStore, KeeperOptions, ListKeeper, Loaded, MemoryStore, Published, Revision, Store, StoreError,
+    StoreEvent,
+};
+
+use crate::support::*;
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// A store that can be switched off.
+#[derive(Default)]
+struct Fragile {
+    store: MemoryStore,
+    is_gone: AtomicBool,
+    attempts: AtomicUsize,
+}
+
+impl Fragile {
+    fn check(&self) -> Result<(), StoreError> {
+        if self.is_gone.load(Ordering::SeqCst) {
+            self.attempts.fetch_add(1, Ordering::SeqCst);
+            let source = std::io::Error::other("pulled the plug");
+            return Err(StoreError::Io { action: "reaching", path: "store".into(), source });
+        }
+        Ok(())
+    }
+}
+
+impl Store for Fragile {
+    fn mode(&self) -> &'static str {
+        "Fragile"
+    }
+
+    fn location(&self) -> Option<(&'static str, String)> {
+        None
+    }
+
+    fn load(&self) -> Result<Loaded, StoreError> {
+        self.check().and_then(|()| self.store.load())
+    }
+
+    fn apply(&self, changes: &[ListChange]) -> Result<Vec<bool>, StoreError> {
+        self.check().and_then(|()| self.store.apply(changes))
+    }
+
+    fn revision(&self) -> Result<Revision, StoreError> {
+        self.check().and_then(|()| self.store.revision())
+    }
+}
+
+struct Kept {
+    keeper: ListKeeper,
+    published: Receiver<Published>,
+    events: Receiver<StoreEvent>,
+}
+
+impl Kept {
+    /// The lists of the first publication that satisfies `wanted`.
+    fn wait_for(&self, wanted: impl Fn(&Lists) -> bool) -> Published {
+        loop {
+            let published = self.published.recv_timeout(SOON).unwrap();
+            if wanted(&published.lists) {
+                return published;
+            }
+        }
+    }
+
+    fn event(&self) -> StoreEvent {
+        self.events.recv_timeout(SOON).unwrap()
+    }
+}
+
+fn options() -> KeeperOptions {
+    KeeperOptions {
+        poll_interval: Duration::from_millis(20),
+        clock: Arc::new(|| at(1000)),
+        ..KeeperOptions::default()
+    }
+}
+
+fn start(store: Arc<dyn Store>, options: KeeperOptions) -> Result<Kept, StoreError> {
+    let (publish, published) = channel();
+    let (report, events) = channel();
+    // The test may have stopped listening.
+    let publish = Box::new(move |lists| drop(publish.send(lists)));
+    let report = Box::new(move |event| drop(report.send(event)));
+    Ok(Kept { keeper: ListKeeper::start(store, options, publish, report)?, published, events })
+}
+
+#[test]
+fn lists_are_published_before_it_starts_and_with_every_change() {
+    let store = Arc::new(MemoryStore::default());
+    store.apply(&[add_ban("10.0.0.1")]).unwrap();
+    let kept = start(store.clone(), options()).unwrap();
+    let first = kept.published.try_recv().unwrap();
+    assert_eq!((first.lists.blacklist.len(), first.through), (1, 0));
+    let number = kept.keeper.submit(add_ban("10.0.0.2"));
+    assert_eq!((number, kept.keeper.submitted()), (1, 1));
+    let published = kept.wait_for(|lists| lists.blacklist.len() == 2);
+    assert_eq!(published.through, number);
+    kept.keeper.flush(SOON).unwrap();
+    assert_eq!(kept.keeper.published(), number);
+    let repeated = kept.keeper.submit(add_ban("10.0.0.2"));
+    kept.keeper.flush(SOON).unwrap();
+    assert_eq!(kept.published.try_iter().last().unwrap().through, repeated, "even if nothing changed");
+}
+
+#[test]
+fn changes_of_others_are_noticed() {
+    let (directory, _) = csv();
+    let kept = start(Arc::new(CsvStore::open(directory.path()).unwrap()), options()).unwrap();
+    let other = CsvStore::open(directory.path()).unwrap();
+    other.apply(&[add_ban("10.0.0.9")]).unwrap();
+    kept.wait_for(|lists| lists.blacklist.len() == 1);
+    write(&directory, "keywords.csv", "keyword\n.env\nbad\tword,\n,\n");
+    let lists = kept.wait_for(|lists| !lists.keywords.is_empty()).lists;
+    assert_eq!(lists.keywords[0].source, KeywordSource::Manual);
+    assert!(matches!(kept.event(), StoreEvent::Problems { problems, .. } if problems[0].line == 3));
+}
+
+#[test]
+fn original_defect_12_a_lost_store_leaves_the_last_lists_in_force() {
+    let store = Arc::new(Fragile::default());
+    store.apply(&[add_ban("10.0.0.1")]).unwrap();
+    let kept = start(store.clone(), options()).unwrap();
+    assert_eq!(kept.wait_for(|_| true).lists.blacklist.len(), 1);
+    store.is_gone.store(true, Ordering::SeqCst);
+    let error = loop {
+        kept.keeper.submit(add_ban("10.0.0.2"));
+        if let Err(error) = kept.keeper.flush(Duration::from_millis(50)) {
+            break error;
+        }
+    };
+    assert!(error.to_string().contains("pulled the plug"), "{error}");
+    while store.attempts.load(Ordering::SeqCst) < 4 {
+        assert!(kept.keeper.flush(Duration::from_millis(5)).is_err());
+    }
+    assert!(kept.published.try_iter().all(|published| !published.lists.blacklist.is_empty()));
+    store.is_gone.store(false, Ordering::SeqCst);
+    kept.keeper.flush(SOON).unwrap();
+    assert_eq!(store.load().unwrap().lists.blacklist.len(), 2);
+    kept.keeper.shutdown().unwrap();
+    let events: Vec<StoreEvent> = kept.events.try_iter().collect();
+    assert!(matches!(events.as_slice(), [StoreEvent::Lost { .. }, StoreEvent::Back]), "{events:?}");
+}
+
+#[test]
+fn a_store_that_is_gone_at_the_start_is_an_error() {
+    let store = Fragile { is_gone: true.into(), ..Fragile::default() };
+    assert!(start(Arc::new(store), options()).is_err());
+}
+
+#[test]
+fn dropping_it_stores_everything() {
+    let (directory, store) = csv();
+    let kept = start(Arc::new(CsvStore::open(directory.path()).unwrap()), options()).unwrap();
+    for number in 0..500 {
+        kept.keeper.submit(add_ban(&format!("10.0.{}.{}", number / 256, number % 256)));
+    }
+    drop(kept);
+    assert_eq!(store.load().unwrap().lists.blacklist.len(), 500);
+}
+
+#[test]
+fn a_stop_without_a_store_ends_and_says_what_is_lost() {
+    let store = Arc::new(Fragile::default());
+    let kept = start(store.clone(), KeeperOptions { stop_patience: Duration::from_millis(30), ..options() })
+        .unwrap();
+    store.is_gone.store(true, Ordering::SeqCst);
+    kept.keeper.submit(add_ban("10.0.0.1"));
+    let error = kept.keeper.shutdown().unwrap_err();
+    assert_eq!(error.waiting, 1);
+    let last = kept.events.try_iter().last().unwrap();
+    assert!(matches!(last, StoreEvent::Unwritten { changes: 1, .. }), "{last:?}");
+    assert_eq!(kept.keeper.submit(add_ban("10.0.0.2")), u64::MAX);
+    assert!(kept.keeper.flush(SOON).is_err(), "at once");
+}
+
+#[test]
+fn the_queue_is_bounded_while_the_store_is_gone() {
+    let store = Arc::new(Fragile::default());
+    let kept = start(store.clone(), KeeperOptions { capacity: 10, ..options() }).unwrap();
+    store.is_gone.store(true, Ordering::SeqCst);
+    let numbers: Vec<u64> = (0..200)
+        .map(|number| {
+            kept.keeper.submit(ListChange::AddBlacklist(automatic(&format!("10.0.0.{number}"), 9999)))
+        })
+        .collect();
+    let taken = numbers.iter().filter(|number| **number != u64::MAX).count();
+    assert_eq!(kept.keeper.shed(), 200 - taken as u64);
+    assert!((10..=20).contains(&taken), "{taken}: one queue and one batch");
+    store.is_gone.store(false, Ordering::SeqCst);
+    kept.keeper.flush(SOON).unwrap();
+    assert_eq!(store.load().unwrap().lists.blacklist.len(), taken);
+}
+
+#[test]
+fn original_defect_13_bans_that_ended_are_swept() {
+    let store = Arc::new(MemoryStore::default());
+    let changes = [("10.0.0.1", 900), ("10.0.0.2", 901)].map(|(address, end)| automatic(address, end));
+    store.apply(&changes.map(ListChange::AddBlacklist)).unwrap();
+    store.apply(&[add_ban("10.0.0.3")]).unwrap();
+    let options = KeeperOptions { keep_ended_bans: Duration::from_secs(100), ..options() };
+    let kept = start(store, options).unwrap();
+    let lists = kept.wait_for(|lists| lists.blacklist.len() == 2).lists;
+    assert_eq!(lists.blacklist[0].network, net("10.0.0.2"));
+}
