@@ -1,11 +1,23 @@
 //! `ai_anomaly`: behaviour that differs from that of the others, judged over minutes and by a model.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use serde::{Deserialize, Serialize};
 
-use crate::protection::Mode;
+use super::{Inspection, Observation};
+use crate::behavior::{ClientEvent, ClientHistory};
+use crate::client::ClientKey;
+use crate::features::{FEATURE_COUNT, features};
+use crate::keyword_learning::KeywordLearner;
+use crate::lists::KeywordEntry;
+use crate::protection::{Mode, Protection};
+use crate::request::Request;
 use crate::settings::seconds;
+use crate::state::BoundedMap;
+use crate::timestamp::Timestamp;
+use crate::verdict::{AnomalyEvidence, Finding, Reason};
 
 /// `[ai_anomaly]`: how behaviour is judged and what is learned from it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,7 +37,7 @@ pub struct AiAnomalySettings {
     /// Most keywords that are learned in an hour (`AIWAF_DYNAMIC_TOP_N`). Default: 10.
     pub dynamic_top_n: u32,
     /// How many different clients must have asked for a word, in paths that look like an attack and were not found,
-    /// before it is learned. Default: 3.
+    /// before it is learned, 2 to 16. Default: 3.
     pub learn_min_clients: u32,
     /// The fewest log lines that a model is trained from (`AIWAF_MIN_AI_LOGS`). Default: 10,000.
     pub min_ai_logs: u64,
@@ -33,7 +45,7 @@ pub struct AiAnomalySettings {
     pub force_ai: bool,
     /// The share of the training data that is taken for anomalous, 0 to 0.5 (`AIWAF_AI_CONTAMINATION`). Default: 0.05.
     pub contamination: f64,
-    /// Most clients whose behaviour is remembered at the same time; up to 1,500 bytes each, about 120 for a client seen
+    /// Most clients whose behaviour is remembered at the same time; up to 1,200 bytes each, about 130 for a client seen
     /// once. Default: 100,000.
     pub max_clients: usize,
 }
@@ -54,4 +66,220 @@ impl Default for AiAnomalySettings {
             max_clients: 100_000,
         }
     }
+}
+
+/// A port: a model that says how strange a request is, given what its client did before.
+pub trait AnomalyModel: Send + Sync {
+    /// How strange it is, from 0 to 1. What the numbers mean, [`features`](crate::features) tells.
+    fn score(&self, features: &[f64; FEATURE_COUNT]) -> f64;
+
+    /// The score from which on a request is anomalous.
+    fn threshold(&self) -> f64;
+}
+
+/// Remembers what clients did lately and flags those who behave like attackers.
+///
+/// Nobody is flagged for a single request. Behaviour alone is enough if it is **proof**; a request that the model finds
+/// anomalous needs one **indicator** besides, in at least five requests:
+///
+/// | in the window | indicator | proof |
+/// |---|---|---|
+/// | different paths that only scanners ask for, not found | 2 | 5 |
+/// | different other unknown paths, not found and not caused by a page | 10, half of all requests | 30, three quarters |
+/// | keyword hits per request, over at least 3 (5) requests | 1 | 2 |
+/// | burst, with at least half of the requests refused (4xx) and not caused by a page | 25 | never |
+///
+/// Paths that the site knows, and what it answers with less than 400, are no probing, however much of it there is: many
+/// quick requests are the rate limit's business. A flagged client is denied for one window.
+///
+/// Keywords are learned from requests that were not found and are part of an attack: on a scanner's path, with a keyword,
+/// or by a client that has asked for three of the scanners' paths.
+pub(crate) struct AiAnomaly {
+    clients: BoundedMap<ClientKey, Client>,
+    model: ArcSwapOption<Box<dyn AnomalyModel>>,
+    learner: Option<KeywordLearner>,
+    window: Duration,
+}
+
+struct Client {
+    history: ClientHistory,
+    /// Boxed, for hardly any client has one.
+    flag: Option<Box<Flag>>,
+}
+
+struct Flag {
+    since: Timestamp,
+    evidence: AnomalyEvidence,
+}
+
+/// What the behaviour of a client is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Suspicion {
+    None,
+    Indicator,
+    Proof,
+}
+
+impl AiAnomaly {
+    /// `exempt` are words in lower case that are never learned.
+    pub(crate) fn new(settings: &AiAnomalySettings, exempt: impl IntoIterator<Item = String>) -> Self {
+        let learner = settings
+            .learn_keywords
+            .then(|| KeywordLearner::new(settings.learn_min_clients, settings.dynamic_top_n, exempt));
+        Self {
+            clients: BoundedMap::new(settings.max_clients),
+            model: ArcSwapOption::empty(),
+            learner,
+            window: settings.window,
+        }
+    }
+
+    /// From now on `model` is asked; requests don't wait for that.
+    pub(crate) fn set_model(&self, model: Option<Box<dyn AnomalyModel>>) {
+        self.model.store(model.map(Arc::new));
+    }
+
+    /// Denies a client that is flagged.
+    pub(crate) fn inspect(&self, inspection: &Inspection<'_>) -> Option<Finding> {
+        let now = inspection.request.time;
+        let evidence =
+            self.clients.get(&inspection.client, |client| client.flagged(now, self.window)).flatten()?;
+        Some(Finding::block(Protection::AiAnomaly, Reason::Anomaly(evidence)))
+    }
+
+    /// Takes note of an answer, flags its client if need be, and returns what was learned, usually nothing.
+    /// `is_keyword` says which words are blocked already.
+    pub(crate) fn observe(
+        &self,
+        observation: &Observation<'_>,
+        is_keyword: impl Fn(&str) -> bool,
+    ) -> Vec<KeywordEntry> {
+        let event = event(observation);
+        let key = observation.inspection.client;
+        let ordinary = event.status < 400;
+        let (row, judged) = self.clients.update(
+            key,
+            || Client { history: ClientHistory::new(self.window), flag: None },
+            |client| {
+                let row = features(&event, &client.history);
+                client.history.record(&event);
+                let judged = (!ordinary).then(|| {
+                    let evidence = client.history.evidence();
+                    (evidence, suspicion(&evidence, client.history.refused()))
+                });
+                (row, judged)
+            },
+        );
+        let Some((evidence, suspicion)) = judged else {
+            if let Some(learner) = &self.learner
+                && (200..400).contains(&event.status)
+            {
+                learner.answered(event.path);
+            }
+            return Vec::new();
+        };
+        if let Some(evidence) = self.confirm(&row, evidence, suspicion) {
+            self.clients.get(&key, |client| {
+                if client.flagged(event.time, self.window).is_none() {
+                    client.flag = Some(Box::new(Flag { since: event.time, evidence }));
+                }
+            });
+        }
+        let attack = event.is_miss()
+            && !event.embedded
+            && (event.keyword_hits > 0 || evidence.scanning >= CONFIRMED_SCANNER || event.is_scanning());
+        match &self.learner {
+            Some(learner) if attack => learner.probed(key, event.time, event.path, is_keyword),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The evidence, with the model's score if that was asked, if the client is to be flagged. Asked outside of all
+    /// locks, and only about clients that are suspicious anyway.
+    fn confirm(
+        &self,
+        row: &[f64; FEATURE_COUNT],
+        evidence: AnomalyEvidence,
+        suspicion: Suspicion,
+    ) -> Option<AnomalyEvidence> {
+        match suspicion {
+            Suspicion::None => None,
+            Suspicion::Proof => Some(evidence),
+            Suspicion::Indicator => {
+                let model = self.model.load();
+                let model = model.as_deref()?;
+                let score = model.score(row);
+                #[allow(clippy::cast_possible_truncation)] // from 0 to 1, for people
+                (score >= model.threshold())
+                    .then_some(AnomalyEvidence { score: Some(score as f32), ..evidence })
+            }
+        }
+    }
+}
+
+impl Client {
+    /// The evidence, if the client is flagged. A flag from the future is one from before the clock was set back.
+    fn flagged(&mut self, now: Timestamp, window: Duration) -> Option<AnomalyEvidence> {
+        let flag = self.flag.as_deref()?;
+        if now < flag.since + window && flag.since <= now + CLOCK_TOLERANCE {
+            return Some(flag.evidence);
+        }
+        self.flag = None;
+        None
+    }
+}
+
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
+
+/// Whose other misses may teach keywords.
+const CONFIRMED_SCANNER: u32 = 3;
+
+/// The table at [`AiAnomaly`].
+fn suspicion(evidence: &AnomalyEvidence, refused: u32) -> Suspicion {
+    let AnomalyEvidence { total, scanning, not_found, keyword_hits, burst, .. } = *evidence;
+    if total < 5 {
+        return Suspicion::None;
+    }
+    if scanning >= 5 || (not_found >= 30 && not_found * 4 >= total * 3) || keyword_hits >= 2.0 {
+        Suspicion::Proof
+    } else if scanning >= 2
+        || (not_found >= 10 && not_found * 2 >= total)
+        || keyword_hits >= 1.0
+        || (burst >= 25.0 && refused * 2 >= total)
+    {
+        Suspicion::Indicator
+    } else {
+        Suspicion::None
+    }
+}
+
+fn event<'r>(observation: &Observation<'r>) -> ClientEvent<'r> {
+    let inspection = &observation.inspection;
+    let request = inspection.request;
+    ClientEvent {
+        time: request.time,
+        path: inspection.path,
+        status: observation.outcome.status,
+        response_time: observation.outcome.response_time,
+        keyword_hits: observation.keyword_hits,
+        known_path: inspection.known_path,
+        from_own_site: comes_from_own_site(request),
+        embedded: request
+            .header("sec-fetch-dest")
+            .is_some_and(|destination| !matches!(destination, b"document" | b"empty" | b"")),
+    }
+}
+
+/// Whether a page of this site sent the client here, as far as one can believe it: the browser says so, or the
+/// referer's host is ours.
+fn comes_from_own_site(request: &Request<'_>) -> bool {
+    if let Some(site) = request.header("sec-fetch-site") {
+        return matches!(site, b"same-origin" | b"same-site");
+    }
+    let (Some(referer), Some(host)) = (request.header("referer"), request.header("host")) else {
+        return false;
+    };
+    let Some(scheme) = referer.windows(3).position(|part| part == b"://") else { return false };
+    let authority = referer.get(scheme + 3..).and_then(|rest| rest.split(|&byte| byte == b'/').next());
+    authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
 }
