@@ -57,7 +57,7 @@ impl ClientEvent<'_> {
 /// use std::time::Duration;
 /// use aiwaf_core::{ClientEvent, ClientHistory, Timestamp, features};
 ///
-/// let mut history = ClientHistory::new(Duration::from_secs(300));
+/// let mut history = ClientHistory::new(Duration::from_mins(5));
 /// let mut event = ClientEvent {
 ///     time: Timestamp::from_unix_seconds(1.7e9),
 ///     path: b"/wp-admin",
@@ -101,7 +101,7 @@ impl Event {
     const PROBE: u8 = 2;
     /// See [`ClientEvent::is_scanning`].
     const SCANNING: u8 = 4;
-    /// An answer of 4xx to a request that no page caused.
+    /// An answer of 4xx to a request that no page caused, unless the site just lacks an item of a known path.
     const REFUSED: u8 = 8;
 
     fn is(self, flag: u8) -> bool {
@@ -140,12 +140,14 @@ impl ClientHistory {
 
         let scanning = event.is_scanning();
         let caused = event.is_caused_by_a_page();
+        let not_found = matches!(event.status, 404 | 410);
+        let refused = (400..500).contains(&event.status) && !(not_found && event.known_path);
         let mut flags = 0;
         for (flag, is) in [
-            (Event::NOT_FOUND, matches!(event.status, 404 | 410)),
+            (Event::NOT_FOUND, not_found),
             (Event::PROBE, event.is_miss() && !caused && !scanning),
             (Event::SCANNING, scanning),
-            (Event::REFUSED, (400..500).contains(&event.status) && !caused),
+            (Event::REFUSED, refused && !caused),
         ] {
             flags |= if is { flag } else { 0 };
         }
@@ -249,14 +251,14 @@ pub(crate) mod tests {
     }
 
     fn history(events: impl IntoIterator<Item = (&'static str, u16, f64)>) -> ClientHistory {
-        let mut history = ClientHistory::new(Duration::from_secs(300));
+        let mut history = ClientHistory::new(Duration::from_mins(5));
         events.into_iter().for_each(|(path, status, time)| history.record(&event(path, status, time)));
         history
     }
 
     #[test]
     fn original_defect_27_a_burst_counts_what_came_before() {
-        let mut history = ClientHistory::new(Duration::from_secs(300));
+        let mut history = ClientHistory::new(Duration::from_mins(5));
         let mut bursts = Vec::new();
         for time in [0.0, 1.0, 2.0, 10.0, 11.5, 100.0] {
             let event = event("/", 200, time);
@@ -268,7 +270,7 @@ pub(crate) mod tests {
 
     #[test]
     fn original_defect_27_the_cost_does_not_grow_with_the_number_of_requests() {
-        let mut history = ClientHistory::new(Duration::from_secs(300));
+        let mut history = ClientHistory::new(Duration::from_mins(5));
         for request in 0..100_000 {
             history.record(&event("/", 404, f64::from(request) * 0.001));
         }
@@ -328,7 +330,7 @@ pub(crate) mod tests {
     proptest! {
         #[test]
         fn bursts_agree_with_a_full_log(gaps in prop::collection::vec(0..8u32, 1..60)) {
-            let mut history = ClientHistory::new(Duration::from_secs(300));
+            let mut history = ClientHistory::new(Duration::from_mins(5));
             let mut times: Vec<u32> = Vec::new();
             let mut time = 0;
             for gap in gaps {

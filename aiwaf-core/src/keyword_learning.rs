@@ -237,8 +237,8 @@ mod tests {
     }
 
     fn probe(learner: &KeywordLearner, number: u32, seconds: f64, path: &str) -> Vec<String> {
-        let learned = learner.probed(client(number), at(seconds), path.as_bytes(), |word| word == "blocked");
-        learned.into_iter().map(|entry| entry.keyword).collect()
+        let words = learner.probed(client(number), at(seconds), path.as_bytes(), |word| word == "blocked");
+        words.into_iter().map(|entry| entry.keyword).collect()
     }
 
     #[test]
@@ -256,9 +256,9 @@ mod tests {
         let learner = learner();
         learner.answered(b"/gadgetry/summer-sale");
         for number in 0..20 {
-            let learned =
+            let words =
                 probe(&learner, number, 0.0, "/wp-admin/gadgetry/summer-sale/products/dashboard2/blocked");
-            assert!(learned.iter().all(|word| word == "wp-admin"), "{learned:?}");
+            assert!(words.iter().all(|word| word == "wp-admin"), "{words:?}");
         }
     }
 
@@ -277,12 +277,12 @@ mod tests {
     #[test]
     fn at_most_so_many_words_an_hour() {
         let learner = learner();
-        let mut learned = 0;
+        let mut words = 0;
         for word in 0..100u8 {
             let path = format!("/evil{}{}", char::from(b'g' + word / 10), char::from(b'g' + word % 10));
-            learned += (1..=3).map(|number| probe(&learner, number, 0.0, &path).len()).sum::<usize>();
+            words += (1..=3).map(|number| probe(&learner, number, 0.0, &path).len()).sum::<usize>();
         }
-        assert_eq!(learned, 10);
+        assert_eq!(words, 10);
         // The candidates are still there when the next hour begins.
         assert_eq!(probe(&learner, 4, 3600.0, "/evilpp"), ["evilpp"]);
     }

@@ -55,7 +55,7 @@ impl Default for AiAnomalySettings {
         Self {
             mode: Mode::Enforce,
             ban_after: 1,
-            window: Duration::from_secs(300),
+            window: Duration::from_mins(5),
             model_path: String::new(),
             learn_keywords: true,
             dynamic_top_n: 10,
@@ -86,7 +86,7 @@ pub trait AnomalyModel: Send + Sync {
 /// |---|---|---|
 /// | different paths that only scanners ask for, not found | 2 | 5 |
 /// | different other unknown paths, not found and not caused by a page | 10, half of all requests | 30, three quarters |
-/// | keyword hits per request, over at least 3 (5) requests | 1 | 2 |
+/// | keyword hits per request | 1 | 2 |
 /// | burst, with at least half of the requests refused (4xx) and not caused by a page | 25 | never |
 ///
 /// Paths that the site knows, and what it answers with less than 400, are no probing, however much of it there is: many
@@ -229,7 +229,7 @@ impl Client {
     }
 }
 
-const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
+const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
 
 /// Whose other misses may teach keywords.
 const CONFIRMED_SCANNER: u32 = 3;
@@ -282,4 +282,197 @@ fn comes_from_own_site(request: &Request<'_>) -> bool {
     let Some(scheme) = referer.windows(3).position(|part| part == b"://") else { return false };
     let authority = referer.get(scheme + 3..).and_then(|rest| rest.split(|&byte| byte == b'/').next());
     authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::detect::tests::Exchange;
+
+    const SCANS: [&str; 6] =
+        ["/wp-admin", "/.env", "/.git/config", "/phpmyadmin", "/backup.sql", "/cgi-bin/x"];
+
+    fn anomaly() -> AiAnomaly {
+        AiAnomaly::new(&AiAnomalySettings::default(), [])
+    }
+
+    impl AiAnomaly {
+        fn answer(&self, exchange: &Exchange, status: u16) -> Vec<String> {
+            let learned = exchange.observe(status, |observation| self.observe(observation, |_| false));
+            learned.into_iter().map(|entry| entry.keyword).collect()
+        }
+
+        fn judge(&self, exchange: &Exchange) -> Option<AnomalyEvidence> {
+            exchange.inspect(|inspection| self.inspect(inspection)).map(|finding| match finding.reason {
+                Reason::Anomaly(evidence) => evidence,
+                other => panic!("{other:?}"),
+            })
+        }
+    }
+
+    /// Says `score` of everything, and counts how often it was asked.
+    struct Oracle {
+        score: f64,
+        asked: Arc<AtomicU32>,
+    }
+
+    impl AnomalyModel for Oracle {
+        fn score(&self, _: &[f64; FEATURE_COUNT]) -> f64 {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            self.score
+        }
+
+        fn threshold(&self) -> f64 {
+            0.6
+        }
+    }
+
+    #[test]
+    fn a_scanner_is_flagged_for_one_window() {
+        let anomaly = anomaly();
+        for (number, path) in SCANS.iter().enumerate().take(4) {
+            anomaly.answer(&Exchange::get(path).at(f64::from(u8::try_from(number).unwrap())), 404);
+        }
+        assert_eq!(anomaly.judge(&Exchange::get("/").at(5.0)), None);
+        anomaly.answer(&Exchange::get(SCANS[4]).at(5.0), 404);
+        let evidence = anomaly.judge(&Exchange::get("/").at(6.0)).unwrap();
+        assert_eq!((evidence.scanning, evidence.total, evidence.score), (5, 5, None));
+        assert_eq!(anomaly.judge(&Exchange::get("/").from(2).at(6.0)), None);
+        assert!(anomaly.judge(&Exchange::get("/").at(304.9)).is_some());
+        assert_eq!(anomaly.judge(&Exchange::get("/").at(305.0)), None);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_ends_a_flag() {
+        let anomaly = anomaly();
+        for path in SCANS {
+            anomaly.answer(&Exchange::get(path), 404);
+        }
+        assert!(anomaly.judge(&Exchange::get("/")).is_some());
+        assert_eq!(anomaly.judge(&Exchange::get("/").at(-3600.0)), None);
+    }
+
+    #[test]
+    fn one_request_over_and_over_is_no_proof() {
+        let anomaly = anomaly();
+        for request in 0..100 {
+            anomaly.answer(&Exchange::get("/wp-admin").at(f64::from(request)), 404);
+        }
+        assert_eq!(anomaly.judge(&Exchange::get("/").at(100.0)), None);
+    }
+
+    #[test]
+    fn guessing_paths_is_flagged_and_a_broken_page_is_not() {
+        let guess = |caused: bool| {
+            let anomaly = anomaly();
+            for number in 0..40 {
+                let request = Exchange::get(&format!("/guess{number}")).at(f64::from(number));
+                let request = if caused {
+                    request.header("host", "shop.example").header("referer", "https://shop.example/gallery")
+                } else {
+                    request
+                };
+                anomaly.answer(&request, 404);
+            }
+            anomaly.judge(&Exchange::get("/").at(41.0)).is_some()
+        };
+        assert!(guess(false));
+        assert!(!guess(true));
+    }
+
+    #[test]
+    fn readers_whose_page_embeds_a_scanners_paths_are_left_alone() {
+        let anomaly = anomaly();
+        for path in SCANS {
+            anomaly.answer(&Exchange::get(path).header("sec-fetch-dest", "image"), 404);
+        }
+        assert_eq!(anomaly.judge(&Exchange::get("/")), None);
+    }
+
+    #[test]
+    fn what_the_site_answers_or_knows_is_no_probing() {
+        let anomaly = anomaly();
+        anomaly.set_model(Some(Box::new(Oracle { score: 1.0, asked: Arc::default() })));
+        for request in 0..200 {
+            let path = format!("/catalog/{request}");
+            let exchange = Exchange::get(&path).at(f64::from(request) * 0.05).keyword_hits(3);
+            anomaly.answer(&exchange, 200);
+            anomaly.answer(&exchange.known(), 404);
+        }
+        assert_eq!(anomaly.judge(&Exchange::get("/").at(10.0)), None);
+    }
+
+    #[test]
+    fn keyword_hits_are_proof_after_five_requests() {
+        let anomaly = anomaly();
+        for request in 0..5 {
+            assert_eq!(anomaly.judge(&Exchange::get("/")), None, "{request}");
+            anomaly.answer(&Exchange::get("/nowhere").keyword_hits(2), 404);
+        }
+        assert_eq!(anomaly.judge(&Exchange::get("/")).unwrap().keyword_hits.to_bits(), 2f32.to_bits());
+    }
+
+    #[test]
+    fn a_model_needs_an_indicator_and_an_indicator_a_model() {
+        let asked = Arc::new(AtomicU32::new(0));
+        let flagged = |score: f64, scans: usize| {
+            let anomaly = anomaly();
+            anomaly.set_model(Some(Box::new(Oracle { score, asked: Arc::clone(&asked) })));
+            (0..10).for_each(|_| drop(anomaly.answer(&Exchange::get("/gone"), 404)));
+            SCANS.iter().take(scans).for_each(|path| drop(anomaly.answer(&Exchange::get(path), 404)));
+            anomaly.judge(&Exchange::get("/"))
+        };
+        assert_eq!(flagged(0.9, 1), None);
+        assert_eq!(asked.load(Ordering::Relaxed), 0);
+        assert_eq!(flagged(0.9, 2).unwrap().score, Some(0.9));
+        assert_eq!(flagged(0.5, 2), None);
+        assert_eq!(flagged(f64::NAN, 2), None);
+        assert_eq!(asked.load(Ordering::Relaxed), 3);
+    }
+
+    #[test]
+    fn original_defect_06_poisoning_closes_no_route() {
+        let anomaly = anomaly();
+        // One 404 on an ordinary path, from however many clients, teaches nothing.
+        for number in 0..50 {
+            assert!(anomaly.answer(&Exchange::get("/admin/evilshell").from(number), 404).is_empty());
+        }
+        // Nor does a real route become a keyword that attackers mix into what they ask for.
+        anomaly.answer(&Exchange::get("/gadgetry").from(99), 200);
+        for number in 100..150 {
+            let learned = anomaly.answer(&Exchange::get("/.env/gadgetry/products").from(number), 404);
+            assert!(learned.iter().all(|word| word == ".env"), "{learned:?}");
+        }
+    }
+
+    #[test]
+    fn attacks_teach_keywords() {
+        let anomaly = anomaly();
+        assert!(anomaly.answer(&Exchange::get("/phpmyadmin/evilshell").from(1), 404).is_empty());
+        assert!(anomaly.answer(&Exchange::get("/phpmyadmin/evilshell").from(2), 404).is_empty());
+        let learned = anomaly.answer(&Exchange::get("/x/evilshell").keyword_hits(1).from(3), 404);
+        assert_eq!(learned, ["evilshell"]);
+        // A page that embeds such a path makes no teachers of its readers.
+        for number in 4..10 {
+            let embedded =
+                Exchange::get("/phpmyadmin/victimword").header("sec-fetch-dest", "image").from(number);
+            assert!(anomaly.answer(&embedded, 404).is_empty());
+        }
+        let off = AiAnomalySettings { learn_keywords: false, ..AiAnomalySettings::default() };
+        let anomaly = AiAnomaly::new(&off, []);
+        for number in 0..10 {
+            assert!(anomaly.answer(&Exchange::get("/phpmyadmin/evilshell").from(number), 404).is_empty());
+        }
+    }
+
+    #[test]
+    fn memory_stays_within_its_bound() {
+        let settings = AiAnomalySettings { max_clients: 1000, ..AiAnomalySettings::default() };
+        let anomaly = AiAnomaly::new(&settings, []);
+        (0..20_000).for_each(|number| drop(anomaly.answer(&Exchange::get("/").from(number), 200)));
+        assert!(anomaly.clients.len() <= 1024);
+        assert!(size_of::<(ClientKey, Client)>() <= 96, "{}", size_of::<(ClientKey, Client)>());
+    }
 }

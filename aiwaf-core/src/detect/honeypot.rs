@@ -302,8 +302,7 @@ fn says_same_site(request: &Request<'_>) -> bool {
     }
 }
 
-/// The path of an absolute URL, as it stands there; `None` if it has none but `/`, which says nothing about the page
-/// where only the origin is sent.
+/// The path of an absolute URL, as it stands there. Where a policy lets only the origin be sent it is `/`.
 fn url_path(url: &[u8]) -> Option<&[u8]> {
     let scheme = url.windows(3).position(|part| part == b"://")?;
     let rest = url.get(scheme + 3..)?;
