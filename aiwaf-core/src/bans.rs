@@ -11,7 +11,7 @@ use crate::protection::Protection;
 use crate::settings::seconds;
 use crate::state::BoundedMap;
 use crate::timestamp::Timestamp;
-use crate::verdict::{Finding, Reason};
+use crate::verdict::{BanWeight, Finding};
 
 /// `[bans]`: how hits add up to bans.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,8 +63,8 @@ pub(crate) struct Bans {
 /// Clients whose hits are counted, and clients whose bans are remembered.
 const MAX_CLIENTS: usize = 100_000;
 
-/// A form that was not loaded is weak proof, for a restart forgets page loads: it takes at least so many.
-const MIN_FORMS_NOT_LOADED: u32 = 3;
+/// Weak proof takes at least so many hits.
+const MIN_LIGHT_HITS: u32 = 3;
 
 impl Bans {
     pub(crate) fn new(settings: BanSettings, ipv6_prefix: u8) -> Self {
@@ -85,13 +85,14 @@ impl Bans {
         time: Timestamp,
         listed: Option<EarlierBan>,
     ) -> Option<BlacklistEntry> {
-        let needed = match finding.reason {
-            // Being banned already, or merely being quick, earns no ban.
-            Reason::Blacklisted(_) | Reason::RateLimit { .. } => return None,
-            _ if ban_after == 0 => return None,
-            Reason::FormNotLoaded => ban_after.max(MIN_FORMS_NOT_LOADED),
-            _ => ban_after,
+        let needed = match finding.weight {
+            BanWeight::Full => ban_after,
+            BanWeight::Light => ban_after.max(MIN_LIGHT_HITS),
+            BanWeight::Nothing => return None,
         };
+        if ban_after == 0 {
+            return None;
+        }
         if needed > 1 && !self.is_last_straw(client, finding.protection, needed, time) {
             return None;
         }
@@ -156,6 +157,7 @@ impl Bans {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verdict::Reason;
 
     const HOUR: Duration = Duration::from_hours(1);
 
@@ -214,11 +216,13 @@ mod tests {
     #[test]
     fn weak_proof_and_mere_limits_do_not_ban_at_once() {
         let bans = Bans::new(BanSettings::default(), 64);
-        let register = |reason, after| bans.register(client(), &hit(reason), after, at(0), None).is_some();
-        assert!(!register(Reason::RateLimit { max: 1, window: HOUR }, 1));
-        assert!(!register(Reason::Blacklisted("x".into()), 1));
-        assert!(!register(Reason::Flood, 0));
-        assert!(!register(Reason::FormNotLoaded, 1) && !register(Reason::FormNotLoaded, 1));
-        assert!(register(Reason::FormNotLoaded, 1));
+        let register = |weight, after| {
+            let finding = hit(Reason::UuidTampering).with_weight(weight);
+            bans.register(client(), &finding, after, at(0), None).is_some()
+        };
+        assert!(!register(BanWeight::Nothing, 1));
+        assert!(!register(BanWeight::Full, 0) && !register(BanWeight::Light, 0));
+        assert!(!register(BanWeight::Light, 1) && !register(BanWeight::Light, 1));
+        assert!(register(BanWeight::Light, 1));
     }
 }

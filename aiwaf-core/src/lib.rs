@@ -4,14 +4,18 @@
 
 mod access_log;
 mod bans;
+mod behavior;
 mod client;
 mod decode;
 mod detect;
 mod engine;
+mod features;
+mod keyword_learning;
 mod lists;
 mod policy;
 mod protection;
 mod request;
+mod scanning_paths;
 mod settings;
 mod state;
 mod suggest;
@@ -22,10 +26,11 @@ pub use access_log::{
     AccessRecord, BlockAction, BlockMark, LineError, LineParser, LogFormat, LoggedClient, UnknownLogFormat,
 };
 pub use bans::BanSettings;
+pub use behavior::{ClientEvent, ClientHistory};
 pub use client::{
     ClientKey, InvalidNetwork, UNKNOWN_CLIENT, canonical_network, display_network, parse_network,
 };
-pub use detect::ai_anomaly::AiAnomalySettings;
+pub use detect::ai_anomaly::{AiAnomalySettings, AnomalyModel};
 pub use detect::geo_block::{CountryLookup, CountrySet, GeoBlockSettings};
 #[cfg(feature = "geo")]
 pub use detect::geo_block::{GeoDatabaseError, MaxMindCountries};
@@ -35,6 +40,8 @@ pub use detect::ip_keyword_block::IpKeywordBlockSettings;
 pub use detect::rate_limit::RateLimitSettings;
 pub use detect::uuid_tamper::UuidTamperSettings;
 pub use engine::{BuildError, Engine, EngineBuilder, Statistics};
+pub use features::{FEATURE_COUNT, FEATURE_NAMES, features};
+pub use keyword_learning::{KeywordLearner, learnable_words};
 pub use lists::{
     BanSource, BlacklistEntry, ChangeSink, CountryEntry, KeywordEntry, KeywordSource, ListChange, ListName,
     Lists, PathExemptionEntry, WhitelistEntry,
@@ -42,6 +49,7 @@ pub use lists::{
 pub use policy::{InvalidRoute, PathRule, RateLimitOverride, RoutePolicy};
 pub use protection::{Mode, Preset, Protection, ProtectionSet, UnknownProtection};
 pub use request::{Headers, Outcome, Request};
+pub use scanning_paths::is_scanning_path;
 pub use settings::{
     ClientSettings, ExemptionSettings, LoggingSettings, ProtectionSettings, Settings, SettingsError,
     StorageSettings, TrustedProxy,
@@ -49,5 +57,6 @@ pub use settings::{
 pub use suggest::closest;
 pub use timestamp::Timestamp;
 pub use verdict::{
-    Action, AnomalyEvidence, CountryCode, Field, Finding, InvalidCountryCode, Match, Reason, Verdict,
+    Action, AnomalyEvidence, BanWeight, CountryCode, Field, Finding, InvalidCountryCode, Match, Reason,
+    Verdict,
 };

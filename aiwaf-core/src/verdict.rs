@@ -75,12 +75,33 @@ pub struct Finding {
     pub matched: Option<Match>,
     /// What to do about it: throttle or block.
     pub action: Action,
+    /// How much it counts towards a ban.
+    pub weight: BanWeight,
+}
+
+/// How much a hit counts towards a ban.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BanWeight {
+    /// It counts: `ban_after` of them ban.
+    #[default]
+    Full,
+    /// It is weak proof, such as a form that was not loaded, for a restart forgets page loads: it takes `ban_after`,
+    /// but at least three.
+    Light,
+    /// It denies the request and nothing else: the client is banned already, is merely quick, or was made to ask.
+    Nothing,
 }
 
 impl Finding {
     /// An objection that blocks the request.
     pub fn block(protection: Protection, reason: Reason) -> Self {
-        Self { protection, reason, matched: None, action: Action::Block }
+        Self { protection, reason, matched: None, action: Action::Block, weight: BanWeight::Full }
+    }
+
+    /// Makes it count otherwise towards a ban.
+    #[must_use]
+    pub fn with_weight(self, weight: BanWeight) -> Self {
+        Self { weight, ..self }
     }
 
     /// Says which part of the request it was.

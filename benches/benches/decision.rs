@@ -37,8 +37,11 @@ fn clean_get(criterion: &mut Criterion) {
         bencher.iter(|| engine.observe(black_box(&next()), black_box(&outcome)));
     });
     for protection in Protection::ALL {
-        let engine =
-            Engine::builder().only([protection]).lists(lists(100_000, 1_000)).build().expect("defaults are valid");
+        let engine = Engine::builder()
+            .only([protection])
+            .lists(lists(100_000, 1_000))
+            .build()
+            .expect("defaults are valid");
         group.bench_function(format!("inspect only {protection}"), |bencher| {
             bencher.iter(|| engine.inspect(black_box(&next())));
         });

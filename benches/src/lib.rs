@@ -8,7 +8,10 @@ pub const START: Timestamp = Timestamp::from_unix_micros(1_700_000_000_000_000);
 /// The headers of a browser that opens a page.
 pub const BROWSER_HEADERS: [(&str, &str); 8] = [
     ("host", "www.example.com"),
-    ("user-agent", "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/127.0.0.0 Safari/537.36"),
+    (
+        "user-agent",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/127.0.0.0 Safari/537.36",
+    ),
     ("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"),
     ("accept-language", "en-US,en;q=0.9"),
     ("accept-encoding", "gzip, deflate, br, zstd"),

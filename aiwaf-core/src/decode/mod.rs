@@ -98,6 +98,14 @@ mod tests {
 
     proptest! {
         #[test]
+        fn the_short_cut_for_plain_input_changes_nothing(plain in "(/[!-.0-~]{1,9}){1,4}") {
+            // A percent sign that begins no escape keeps the short cut from being taken.
+            let expected = path(plain.as_bytes()).0.trim_end_matches('/').to_owned() + "/%";
+            prop_assert_eq!(path(format!("{plain}/%").as_bytes()).0, expected);
+            prop_assert_eq!(query(format!("{plain}&%").as_bytes()), query(plain.as_bytes()) + "&%");
+        }
+
+        #[test]
         fn normal_forms_are_normal(mut raw in proptest::collection::vec(any::<u8>(), 1..200)) {
             raw[0] = b'/';
             let once = path(&raw).0;

@@ -9,6 +9,12 @@ use super::percent::Decoder;
 /// Says whether the path had to be *repaired*: whether it was spelled in a way that means another path than it
 /// seems to. Such a path is judged like any other, but gets no exemption.
 pub(crate) fn normalize_path(raw: &[u8], out: &mut Buffer) -> bool {
+    if is_plain(raw) {
+        out.clear();
+        out.extend_from_slice(raw);
+        out.make_ascii_lowercase();
+        return false;
+    }
     let mut decoder = Decoder::new(out, |_| None);
     for &byte in raw {
         decoder.push(byte);
@@ -21,6 +27,20 @@ pub(crate) fn normalize_path(raw: &[u8], out: &mut Buffer) -> bool {
         repaired |= resolve_segments(out);
     }
     repaired
+}
+
+/// Whether the normal form is the path itself but for its case, as with most requests: only characters that stand for
+/// themselves, and no segment that is empty or begins with a dot.
+fn is_plain(raw: &[u8]) -> bool {
+    let mut previous = b'x';
+    raw.iter().all(|&byte| {
+        let after_slash = std::mem::replace(&mut previous, byte) == b'/';
+        match byte {
+            b'/' | b'.' => !after_slash,
+            b'%' | b'\\' | b';' => false,
+            _ => byte.is_ascii_graphic(),
+        }
+    })
 }
 
 /// How many bytes give a path its structure: what is more after decoding had been hidden.

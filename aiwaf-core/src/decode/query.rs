@@ -6,6 +6,13 @@ use super::percent::Decoder;
 /// Writes the normal form of `raw` into `out`: `+` as a blank, escapes decoded to the last, runs of white space as
 /// one blank, no other control characters, ASCII letters in lower case. `&` and `=` stay where they are.
 pub(crate) fn normalize_query(raw: &[u8], out: &mut Buffer) {
+    // Most queries stand for themselves but for their case.
+    if raw.iter().all(|&byte| byte.is_ascii_graphic() && byte != b'%' && byte != b'+') {
+        out.clear();
+        out.extend_from_slice(raw);
+        out.make_ascii_lowercase();
+        return;
+    }
     let mut decoder = Decoder::new(out, |byte| matches!(byte, b'\t'..=b'\r').then_some(b' '));
     for &byte in raw {
         decoder.push(if byte == b'+' { b' ' } else { byte });

@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{Inspection, Observation};
 use crate::client::ClientKey;
+use crate::decode::{Buffer, normalize_path};
 use crate::protection::{Mode, Protection};
 use crate::request::Request;
 use crate::settings::seconds;
 use crate::state::{BoundedMap, hash_text};
 use crate::timestamp::Timestamp;
-use crate::verdict::{Finding, Reason};
+use crate::verdict::{BanWeight, Finding, Reason};
 
 /// `[honeypot]`: how long a person takes to fill in a form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -91,7 +92,7 @@ impl Honeypot {
         if is_sent_by_script(request) {
             let loaded =
                 self.pages.get(&(client, ANY_PAGE), |page| page.is_fresh(request.time, self.max_page_time));
-            return (loaded != Some(true)).then(|| not_loaded(Reason::FormNotLoaded));
+            return (loaded != Some(true)).then(|| objection(Reason::FormNotLoaded));
         }
         let own = self.send(client, hash_text(inspection.path), request.time);
         if own == Some(Timing::Accepted) {
@@ -100,7 +101,7 @@ impl Honeypot {
         let referring = request
             .header("referer")
             .and_then(url_path)
-            .and_then(|path| self.send(client, hash_text(&normal(path)), request.time));
+            .and_then(|path| self.send(client, page_hash(path), request.time));
         let timing = match (referring, own) {
             (Some(timing), _) | (None, Some(timing)) => Some(timing),
             (None, None) if says_same_site(request) => self.send(client, ANY_PAGE, request.time),
@@ -108,8 +109,8 @@ impl Honeypot {
         };
         match timing {
             Some(Timing::Accepted) => None,
-            Some(Timing::TooFast(after)) => Some(not_loaded(Reason::FormTooFast(after))),
-            None => Some(not_loaded(Reason::FormNotLoaded)),
+            Some(Timing::TooFast(after)) => Some(objection(Reason::FormTooFast(after))),
+            None => Some(objection(Reason::FormNotLoaded)),
         }
     }
 
@@ -146,8 +147,12 @@ impl Honeypot {
     }
 }
 
-fn not_loaded(reason: Reason) -> Finding {
-    Finding::block(Protection::Honeypot, reason)
+fn objection(reason: Reason) -> Finding {
+    let finding = Finding::block(Protection::Honeypot, reason);
+    match finding.reason {
+        Reason::FormNotLoaded => finding.with_weight(BanWeight::Light),
+        _ => finding,
+    }
 }
 
 /// Stands for whatever page the client loaded; no attacker can find a path with this hash.
@@ -302,8 +307,7 @@ fn says_same_site(request: &Request<'_>) -> bool {
     }
 }
 
-/// The path of an absolute URL, as it stands there; `None` if it has none but `/`, which says nothing about the page
-/// where only the origin is sent.
+/// The path of an absolute URL, as it stands there. Where a policy lets only the origin be sent it is `/`.
 fn url_path(url: &[u8]) -> Option<&[u8]> {
     let scheme = url.windows(3).position(|part| part == b"://")?;
     let rest = url.get(scheme + 3..)?;
@@ -313,26 +317,11 @@ fn url_path(url: &[u8]) -> Option<&[u8]> {
     path.get(..end)
 }
 
-/// The path as it was when the page was loaded: decoded and in lower case. Browsers have done the rest.
-fn normal(path: &[u8]) -> smallvec::SmallVec<[u8; 256]> {
-    let mut bytes = path.iter().copied();
-    let mut normal = smallvec::SmallVec::new();
-    while let Some(byte) = bytes.next() {
-        let mut ahead = bytes.clone();
-        let decoded = match (byte, ahead.next().and_then(hex), ahead.next().and_then(hex)) {
-            (b'%', Some(high), Some(low)) => {
-                bytes = ahead;
-                high << 4 | low
-            }
-            _ => byte,
-        };
-        normal.push(decoded.to_ascii_lowercase());
-    }
-    normal
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+/// The path as it was when the page was loaded.
+fn page_hash(path: &[u8]) -> u64 {
+    let mut normal = Buffer::new();
+    normalize_path(path, &mut normal);
+    hash_text(&normal)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::detect::Inspection;
 use crate::lists::{KeywordClass, KeywordSet, fold};
 use crate::protection::{Mode, Protection};
-use crate::verdict::{Field, Finding, Match, Reason};
+use crate::verdict::{BanWeight, Field, Finding, Match, Reason};
 
 /// `[ip_keyword_block]`: what is set for banned addresses and keywords.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,8 +42,8 @@ impl IpKeywordBlock {
         let allowed_path_keywords = settings
             .allowed_path_keywords
             .iter()
-            .map(|word| fold(word).into_bytes().into())
-            .filter(|word: &Box<[u8]>| !word.is_empty())
+            .map(|word| fold(word).into_bytes().into_boxed_slice())
+            .filter(|word| !word.is_empty())
             .collect();
         Self { allowed_path_keywords }
     }
@@ -56,6 +56,8 @@ impl IpKeywordBlock {
     ///   browser says that it asks on behalf of a page: a link to a page that has moved is no attack. Who forges that
     ///   gets a 404, which `ai_anomaly` counts.
     /// - A learned keyword counts only in paths that the site does not know and that are no assets.
+    ///
+    /// A hit of a browser that asks on behalf of a page bans nobody: a page can make its readers ask for anything.
     pub(crate) fn inspect(
         &self,
         inspection: &Inspection<'_>,
@@ -77,10 +79,10 @@ impl IpKeywordBlock {
             None => (keywords.find_in_query(inspection.query)?, Field::Query, inspection.query),
         };
         let matched = Match::new(field, value, hit.start, hit.end);
-        Some(
-            Finding::block(Protection::IpKeywordBlock, Reason::Keyword(hit.keyword.into()))
-                .with_match(matched),
-        )
+        let finding = Finding::block(Protection::IpKeywordBlock, Reason::Keyword(hit.keyword.into()));
+        // `<img src="/.env">` in a forum must not get its readers banned.
+        let weight = if asked_by_page(inspection) { BanWeight::Nothing } else { BanWeight::Full };
+        Some(finding.with_match(matched).with_weight(weight))
     }
 
     fn allows(&self, path: &[u8]) -> bool {

@@ -9,7 +9,7 @@ use crate::client::ClientKey;
 use crate::protection::{Mode, Protection};
 use crate::settings::seconds;
 use crate::state::{Arrival, BoundedMap, SlidingWindow};
-use crate::verdict::{Action, Finding, Reason};
+use crate::verdict::{Action, BanWeight, Finding, Reason};
 
 /// `[rate_limit]`: how many requests a client may make in a window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ pub struct RateLimitSettings {
     /// (`AIWAF_RATE_FLOOD`). Default: 200.
     pub flood: u32,
     /// Most clients that are counted at the same time; beyond that the one seen longest ago is forgotten.
-    /// About 100 bytes each. Default: 1,000,000.
+    /// About 90 bytes each, and 4 bytes for every further request in the window. Default: 1,000,000.
     pub max_clients: usize,
 }
 
@@ -37,7 +37,7 @@ impl Default for RateLimitSettings {
         Self {
             mode: Mode::Enforce,
             ban_after: 1,
-            window: Duration::from_secs(60),
+            window: Duration::from_mins(1),
             max: 100,
             flood: 200,
             max_clients: 1_000_000,
@@ -82,6 +82,7 @@ impl RateLimit {
             Arrival::Pass => None,
             Arrival::Full(retry_after) => Some(Finding {
                 action: Action::Throttle { retry_after },
+                weight: BanWeight::Nothing,
                 ..Finding::block(Protection::RateLimit, Reason::RateLimit { max, window })
             }),
             Arrival::Flood => Some(Finding::block(Protection::RateLimit, Reason::Flood)),
@@ -94,7 +95,7 @@ mod tests {
     use super::*;
     use crate::detect::tests::Exchange;
 
-    const SCOPE: RateScope = RateScope { index: 0, window: Duration::from_secs(60), max: 100, flood: 200 };
+    const SCOPE: RateScope = RateScope { index: 0, window: Duration::from_mins(1), max: 100, flood: 200 };
 
     fn limiter() -> RateLimit {
         RateLimit::new(&RateLimitSettings::default())

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use super::Engine;
 use super::statistics::Counters;
 use crate::bans::Bans;
+use crate::detect::ai_anomaly::{AiAnomaly, AnomalyModel};
 use crate::detect::geo_block::{CountryLookup, GeoBlock};
 use crate::detect::header_validation::HeaderValidation;
 use crate::detect::honeypot::Honeypot;
 use crate::detect::ip_keyword_block::IpKeywordBlock;
 use crate::detect::rate_limit::RateLimit;
 use crate::detect::uuid_tamper::UuidTamper;
-use crate::lists::{ChangeSink, Lists, LiveLists, SnapshotSettings};
+use crate::lists::{ChangeSink, Lists, LiveLists, SnapshotSettings, fold};
 use crate::policy::{InvalidRoute, PathRules, RoutePolicy, Routes};
 use crate::protection::{Mode, Preset, Protection, ProtectionSet};
 use crate::settings::{Settings, SettingsError};
@@ -36,6 +37,7 @@ pub struct EngineBuilder {
     lists: Lists,
     sink: Option<Arc<dyn ChangeSink>>,
     countries: Option<Arc<dyn CountryLookup>>,
+    model: Option<Box<dyn AnomalyModel>>,
     routes: Vec<(String, RoutePolicy)>,
 }
 
@@ -110,6 +112,11 @@ impl EngineBuilder {
         Self { countries: Some(countries), ..self }
     }
 
+    /// Judges behaviour by this model, too. Without it, keywords and behaviour alone decide.
+    pub fn model(self, model: Box<dyn AnomalyModel>) -> Self {
+        Self { model: Some(model), ..self }
+    }
+
     /// Registers a route of the service, by its pattern in axum's syntax (`/items/{id}`): its path is known, and
     /// `policy` says what applies to it.
     pub fn route(mut self, pattern: impl Into<String>, policy: RoutePolicy) -> Self {
@@ -135,6 +142,11 @@ impl EngineBuilder {
         let enabled = settings.enabled_protections();
         let monitored: ProtectionSet =
             enabled.iter().filter(|protection| settings.mode(*protection) == Mode::Monitor).collect();
+        let own_words = &settings.ip_keyword_block;
+        let never_learned =
+            own_words.exempt_keywords.iter().chain(&own_words.allowed_path_keywords).map(|word| fold(word));
+        let ai_anomaly = AiAnomaly::new(&settings.ai_anomaly, never_learned);
+        ai_anomaly.set_model(self.model);
         let agents =
             |error: crate::detect::header_validation::TooManyAgents| BuildError::Agents(error.to_string());
         let ipv6_prefix = settings.client.ipv6_prefix;
@@ -147,6 +159,7 @@ impl EngineBuilder {
             header_validation: HeaderValidation::new(&settings.header_validation).map_err(agents)?,
             uuid_tamper: UuidTamper::new(&settings.uuid_tamper, settings.bans.window),
             honeypot: Honeypot::new(&settings.honeypot),
+            ai_anomaly,
             known_paths: KnownPaths::new(KNOWN_PATHS),
             lists: LiveLists::new(self.lists, snapshot_settings, self.sink),
             bans: Bans::new(settings.bans.clone(), ipv6_prefix),

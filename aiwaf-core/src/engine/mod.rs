@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use crate::bans::{Bans, EarlierBan};
 use crate::client::ClientKey;
 use crate::decode::{Buffer, normalize_path, normalize_query};
+use crate::detect::ai_anomaly::{AiAnomaly, AnomalyModel};
 use crate::detect::geo_block::GeoBlock;
 use crate::detect::header_validation::HeaderValidation;
 use crate::detect::honeypot::Honeypot;
@@ -18,13 +19,13 @@ use crate::detect::ip_keyword_block::IpKeywordBlock;
 use crate::detect::rate_limit::{RateLimit, RateScope};
 use crate::detect::uuid_tamper::UuidTamper;
 use crate::detect::{Inspection, Observation};
-use crate::lists::{BanRecord, BlacklistEntry, Lists, LiveLists, Snapshot};
+use crate::lists::{BanRecord, BlacklistEntry, ListChange, Lists, LiveLists, Snapshot};
 use crate::policy::{self, Applicable, CompiledRule, PathRules, RoutePolicy, Routes};
 use crate::protection::{Protection, ProtectionSet};
 use crate::request::{Outcome, Request};
 use crate::settings::Settings;
 use crate::state::{BoundedMap, KnownPaths};
-use crate::verdict::{CountryCode, Finding, Reason, Verdict};
+use crate::verdict::{BanWeight, CountryCode, Finding, Reason, Verdict};
 
 /// Decides about requests, and learns from how they end.
 ///
@@ -60,6 +61,7 @@ pub struct Engine {
     header_validation: HeaderValidation,
     uuid_tamper: UuidTamper,
     honeypot: Honeypot,
+    ai_anomaly: AiAnomaly,
     known_paths: KnownPaths,
     lists: LiveLists,
     bans: Bans,
@@ -172,7 +174,8 @@ impl Engine {
             Protection::HeaderValidation => self.header_validation.inspect(inspection),
             Protection::UuidTamper => self.uuid_tamper.inspect(inspection),
             Protection::Honeypot => self.honeypot.inspect(inspection),
-            Protection::AiAnomaly | Protection::Logging => None,
+            Protection::AiAnomaly => self.ai_anomaly.inspect(inspection),
+            Protection::Logging => None,
         }
     }
 
@@ -183,7 +186,7 @@ impl Engine {
             .lists
             .find_ban(snapshot, inspection.client, inspection.request.client, time, active)
             .flatten()?;
-        Some(Finding::block(Protection::IpKeywordBlock, Reason::Blacklisted(reason)))
+        Some(already_banned(reason))
     }
 
     /// What the blacklist would say if monitored protections had banned whom they would have.
@@ -193,8 +196,7 @@ impl Engine {
         }
         let time = context.inspection.request.time;
         let ban = self.would_be_banned.get(&context.inspection.client, |ban| ban.clone())?;
-        let reason = Reason::Blacklisted(Box::from(&*ban.reason));
-        ban.is_active(time).then(|| Finding::block(Protection::IpKeywordBlock, reason))
+        ban.is_active(time).then(|| already_banned(Box::from(&*ban.reason)))
     }
 
     fn rate_scope(&self, rule: Option<&CompiledRule>) -> RateScope {
@@ -260,7 +262,11 @@ impl Engine {
         let context = self.context(&request, &snapshot, &mut path, &mut query);
         let applied = context.applicable.protections;
         let inspection = context.inspection;
-        let keyword_hits = snapshot.keywords.count(inspection.path, inspection.query);
+        let keyword_hits = if applied.contains(Protection::AiAnomaly) {
+            snapshot.keywords.count(inspection.path, inspection.query)
+        } else {
+            0
+        };
         let observation = Observation { inspection, outcome: *outcome, keyword_hits };
         self.known_paths.observe(&observation);
         if applied.contains(Protection::UuidTamper) {
@@ -268,6 +274,14 @@ impl Engine {
         }
         if applied.contains(Protection::Honeypot) {
             self.honeypot.observe(&observation);
+        }
+        if applied.contains(Protection::AiAnomaly) {
+            let learned = self.ai_anomaly.observe(&observation, |word| snapshot.keywords.contains(word));
+            if !self.monitored.contains(Protection::AiAnomaly) {
+                for keyword in learned {
+                    self.lists.record(ListChange::AddKeyword(keyword));
+                }
+            }
         }
     }
 
@@ -277,6 +291,11 @@ impl Engine {
     /// Costs time linear in the lists' size, none of it at the expense of requests.
     pub fn publish(&self, lists: &Lists, contained: u64) {
         self.lists.publish(lists, contained);
+    }
+
+    /// Judges behaviour by `model` from now on, or without any.
+    pub fn set_model(&self, model: Option<Box<dyn AnomalyModel>>) {
+        self.ai_anomaly.set_model(model);
     }
 
     /// The settings that it runs on.
@@ -303,4 +322,8 @@ impl Engine {
     pub fn country_of(&self, address: IpAddr) -> Option<CountryCode> {
         self.geo_block.country_of(ClientKey::new(address, self.settings.client.ipv6_prefix), address)
     }
+}
+
+fn already_banned(reason: Box<str>) -> Finding {
+    Finding::block(Protection::IpKeywordBlock, Reason::Blacklisted(reason)).with_weight(BanWeight::Nothing)
 }

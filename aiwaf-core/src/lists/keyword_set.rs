@@ -67,11 +67,6 @@ const SCRIPTS: [&str; 9] = [".php", ".php3", ".php4", ".php5", ".php7", ".php8",
 pub(crate) const MAX_KEYWORD: usize = 256;
 
 impl KeywordSet {
-    /// Whether `keyword` is built in, so that it need not be learned.
-    pub(crate) fn is_built_in(keyword: &str) -> bool {
-        SECRETS.contains(&keyword) || SCRIPTS.contains(&keyword)
-    }
-
     /// Entries that are empty or longer than [`MAX_KEYWORD`] are ignored; so are those in `exempt`, built in or not.
     pub(crate) fn new(entries: &[KeywordEntry], exempt: &[String]) -> Self {
         let built_in = SECRETS
@@ -104,6 +99,11 @@ impl KeywordSet {
             path_keywords,
             query_keywords,
         }
+    }
+
+    /// Whether `word`, in lower case, is a keyword already, built in or not.
+    pub(crate) fn contains(&self, word: &str) -> bool {
+        self.path_keywords.binary_search_by(|(known, _)| (**known).cmp(word)).is_ok()
     }
 
     /// The first keyword in a normal path for which `counts` says so.

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use foldhash::fast::RandomState;
+
 use crate::lists::PathExemptionEntry;
 
 /// Exempt paths, compiled. Everything is compared in normal form, so without regard to case.
@@ -21,14 +23,17 @@ pub(crate) enum Exemption {
     Asset,
 }
 
+/// The patterns are the operator's, so no attacker can fill a set with collisions.
+type PatternSet = HashSet<Box<[u8]>, RandomState>;
+
 #[derive(Debug, Default)]
 struct Patterns {
-    exact: HashSet<Box<[u8]>>,
+    exact: PatternSet,
     /// With the slash at the end.
-    directories: HashSet<Box<[u8]>>,
+    directories: PatternSet,
     longest_directory: usize,
     /// The part after the dot of patterns such as `*.css`.
-    extensions: HashSet<Box<[u8]>>,
+    extensions: PatternSet,
     wildcards: Vec<Box<[u8]>>,
 }
 
@@ -107,7 +112,9 @@ impl ExemptPaths {
         }
         let mut defaults = Patterns::default();
         if configured.is_none() {
-            DEFAULTS.iter().for_each(|pattern| defaults.add(pattern));
+            for pattern in DEFAULTS {
+                defaults.add(pattern);
+            }
         }
         Self { own, defaults }
     }

@@ -79,7 +79,7 @@ impl Settings {
         let anomaly = &self.ai_anomaly;
         seconds_within("ai_anomaly.window", anomaly.window, 10..=3600)?;
         within("ai_anomaly.dynamic_top_n", anomaly.dynamic_top_n, 0..=1000)?;
-        within("ai_anomaly.learn_min_clients", anomaly.learn_min_clients, 1..=16)?;
+        within("ai_anomaly.learn_min_clients", anomaly.learn_min_clients, 2..=16)?;
         within("ai_anomaly.max_clients", anomaly.max_clients, 1_000..=100_000_000)?;
         within("ai_anomaly.contamination", anomaly.contamination, 0.0..=0.5)?;
 
@@ -192,7 +192,7 @@ mod tests {
             "rate_limit.flood = 50 is not allowed: give 100 to 100000"
         );
         assert_eq!(
-            error(|s| s.honeypot.min_form_time = Duration::from_secs(7200)),
+            error(|s| s.honeypot.min_form_time = Duration::from_hours(2)),
             "honeypot.min_form_time = 7200 is not allowed: give 0 to 3600 seconds"
         );
         assert!(error(|s| s.exemptions.exempt_paths = Some(vec!["health".into()])).contains("\"health\""));

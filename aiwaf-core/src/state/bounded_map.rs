@@ -76,6 +76,11 @@ impl<K: Hash + Eq + Copy, V> BoundedMap<K, V> {
         Some(look(&mut slot.value))
     }
 
+    /// Forgets `key`.
+    pub(crate) fn remove(&self, key: &K) {
+        self.shard(key).lock().entries.swap_remove(key);
+    }
+
     /// Keeps only the entries for which `keep` says so. Locks one shard after the other.
     pub(crate) fn retain(&self, mut keep: impl FnMut(&K, &mut V) -> bool) {
         for shard in &self.shards {

@@ -170,8 +170,9 @@ impl Log {
                     *len += 1;
                 } else {
                     let mut ring = Ring::new();
-                    entries.iter().for_each(|&entry| ring.push(entry, capacity));
-                    ring.push(entry, capacity);
+                    for entry in entries.iter().copied().chain([entry]) {
+                        ring.push(entry, capacity);
+                    }
                     *self = Self::Many(Box::new(ring));
                 }
             }
@@ -259,7 +260,7 @@ mod tests {
     #[test]
     fn refused_arrivals_count_towards_the_flood() {
         let mut log = SlidingWindow::new();
-        let mut arrive = |time| log.arrive(second(time), Duration::from_secs(60), 2, 5);
+        let mut arrive = |time| log.arrive(second(time), Duration::from_mins(1), 2, 5);
         assert_eq!([arrive(0), arrive(0)], [Arrival::Pass; 2]);
         assert!(matches!([arrive(1), arrive(1)], [Arrival::Full(_), Arrival::Full(_)]));
         assert_eq!([arrive(1), arrive(2)], [Arrival::Flood; 2]);
@@ -269,13 +270,13 @@ mod tests {
     #[test]
     fn with_flood_equal_to_max_all_of_max_pass() {
         let mut log = SlidingWindow::new();
-        let arrivals = [(); 4].map(|()| log.arrive(second(0), Duration::from_secs(60), 3, 3));
+        let arrivals = [(); 4].map(|()| log.arrive(second(0), Duration::from_mins(1), 3, 3));
         assert_eq!(arrivals, [Arrival::Pass, Arrival::Pass, Arrival::Pass, Arrival::Flood]);
     }
 
     #[test]
     fn a_clock_that_is_set_back_locks_nobody_out() {
-        let window = Duration::from_secs(60);
+        let window = Duration::from_mins(1);
         let mut log = SlidingWindow::new();
         for _ in 0..10 {
             log.arrive(second(1_000_000), window, 10, 1000);

@@ -165,10 +165,10 @@ fn suspicious_agent(judgement: &Judgement<'_>, agent: &[u8]) -> Option<Finding> 
 fn wrong_version(request: &Request<'_>, traits: &HeaderTraits, agent: &[u8]) -> Option<Finding> {
     let what = match traits.version {
         Version::Http10 if !traits.proxied && !traits.connection_close && is_modern_browser(agent) => {
-            "HTTP/1.0 from a modern browser"
+            "Modern browser with HTTP/1.0"
         }
         Version::Http2OrLater if holds(agent, b"mozilla/4.0") && !holds(agent, b"trident/7.") => {
-            "HTTP/2 from a browser of the last century"
+            "HTTP/2 with old browser user agent"
         }
         _ => return None,
     };
@@ -183,12 +183,12 @@ fn unlikely_combination(traits: &HeaderTraits) -> Option<Finding> {
     }
     if traits.accept_anything {
         let matched = Match::whole(Field::Header("accept".into()), b"*/*");
-        let reason = Reason::SuspiciousHeaders("Accept */* without languages and encodings");
+        let reason = Reason::SuspiciousHeaders("Generic Accept header without language/encoding");
         return Some(finding(reason).with_match(matched));
     }
     // From HTTP/2 on there is no such header, and nothing can be concluded from its absence.
     (!traits.connection || traits.version == Version::Http2OrLater)
-        .then(|| finding(Reason::SuspiciousHeaders("None of the headers that every browser sends")))
+        .then(|| finding(Reason::SuspiciousHeaders("Missing all browser-standard headers")))
 }
 
 fn is_modern_browser(agent: &[u8]) -> bool {
@@ -214,6 +214,5 @@ fn header_names(names: &[String]) -> HeaderNames {
         .collect()
 }
 
-#[cfg(test)]
 #[cfg(test)]
 mod tests;
