@@ -5,9 +5,11 @@ mod known_paths;
 mod sliding_window;
 mod steady_clock;
 mod text_hash;
+mod text_memory;
 
 pub(crate) use bounded_map::BoundedMap;
 pub(crate) use known_paths::KnownPaths;
 pub(crate) use sliding_window::{Arrival, SlidingWindow};
 pub(crate) use steady_clock::advance;
 pub(crate) use text_hash::hash_text;
+pub(crate) use text_memory::TextMemory;

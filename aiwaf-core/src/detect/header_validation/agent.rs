@@ -3,6 +3,8 @@
 use aho_corasick::automaton::{Automaton, OverlappingState};
 use aho_corasick::{Anchored, Input, dfa};
 
+use crate::state::TextMemory;
+
 use super::words::{ATTACK_TOOLS, CRAWLERS, PREFIXES, TOLERATED_BOTS, TOOLS};
 
 /// Shorter agents are made up: the shortest real browser's has some forty bytes.
@@ -16,6 +18,8 @@ const MAX_LENGTH: usize = 500;
 /// Nobody can verify an agent: whoever copies that of a browser or of a search engine passes. What is caught is the
 /// large number of tools that keep their own, or that lie badly.
 pub(super) struct AgentJudge {
+    /// Agents that nothing speaks against: nearly all requests come with one of few.
+    unremarkable: TextMemory,
     words: dfa::DFA,
     /// In the order of the automaton's patterns.
     meanings: Box<[(Meaning, Box<str>)]>,
@@ -77,7 +81,7 @@ impl AgentJudge {
         let words = dfa::DFA::builder()
             .ascii_case_insensitive(true)
             .build(meanings.iter().map(|(_, word)| word.as_bytes()))?;
-        Ok(Self { words, meanings })
+        Ok(Self { unremarkable: TextMemory::new(), words, meanings })
     }
 
     /// Judges `agent`, of which surrounding blanks are cut already.
@@ -85,6 +89,21 @@ impl AgentJudge {
     /// Attack tools lose always; then an allowed name wins; then tools lose; then words of crawlers lose unless the
     /// agent is that of a tolerated bot; then the length counts.
     pub(super) fn judge(&self, agent: &[u8]) -> Judgement<'_> {
+        if agent.len() > MAX_LENGTH {
+            // Too long to be worth remembering.
+            return self.read(agent);
+        }
+        if self.unremarkable.knows(agent) {
+            return Judgement::Unremarkable;
+        }
+        let judgement = self.read(agent);
+        if judgement == Judgement::Unremarkable {
+            self.unremarkable.note(agent);
+        }
+        judgement
+    }
+
+    fn read(&self, agent: &[u8]) -> Judgement<'_> {
         let searched = agent.get(..MAX_LENGTH).unwrap_or(agent);
         let mut tool = None;
         let mut crawler = None;

@@ -176,8 +176,8 @@ fn combinations_that_no_browser_sends_are_refused() {
     let bare = [("User-Agent", CHROME), ("Accept", "*/*"), ("Connection", "keep-alive")];
     assert!(get(&bare).unwrap().starts_with("Suspicious headers: Generic Accept"));
     let poor = [("User-Agent", CHROME), ("Accept", "text/html")];
-    assert!(get(&poor).unwrap().starts_with("Suspicious headers: None of"));
-    assert!(reason("HTTP/2", &poor).unwrap().starts_with("Suspicious headers: None of"));
+    assert!(get(&poor).unwrap().starts_with("Suspicious headers: Missing all"));
+    assert!(reason("HTTP/2", &poor).unwrap().starts_with("Suspicious headers: Missing all"));
     assert_eq!(get(&[("User-Agent", CHROME), ("Accept", "text/html"), ("Connection", "close")]), None);
     let old = |agent| {
         [("User-Agent", agent), ("Accept", "*/*"), ("Accept-Encoding", "gzip"), ("Accept-Language", "de")]
