@@ -262,7 +262,7 @@ fn event<'r>(observation: &Observation<'r>) -> ClientEvent<'r> {
         status: observation.outcome.status,
         response_time: observation.outcome.response_time,
         keyword_hits: observation.keyword_hits,
-        known_path: inspection.known_path,
+        known_path: observation.known_path,
         from_own_site: comes_from_own_site(request),
         embedded: request
             .header("sec-fetch-dest")

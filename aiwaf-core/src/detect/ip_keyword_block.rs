@@ -48,7 +48,8 @@ impl IpKeywordBlock {
         Self { allowed_path_keywords }
     }
 
-    /// The first keyword that blocks this request. `asset` says that the path is exempt as an asset.
+    /// The first keyword that blocks this request. `asset` says that the path is exempt as an asset,
+    /// `is_known_path` whether the site is known to answer it, which is asked only if that matters.
     ///
     /// - A keyword that a person added counts in path and query.
     /// - A secret (`.env`, `.git`) counts in the path, unless the matching route is named so.
@@ -63,6 +64,7 @@ impl IpKeywordBlock {
         inspection: &Inspection<'_>,
         keywords: &KeywordSet,
         asset: bool,
+        is_known_path: impl Fn() -> bool,
     ) -> Option<Finding> {
         let path = inspection.path;
         let in_path = keywords.find_in_path(path, |hit| match hit.class {
@@ -72,7 +74,7 @@ impl IpKeywordBlock {
                 let mere_folder = asset && hit.keyword == "wp-";
                 !mere_folder && !in_route(inspection, hit.keyword) && !asked_by_page(inspection)
             }
-            KeywordClass::Learned => !asset && !inspection.known_path && !self.allows(path),
+            KeywordClass::Learned => !asset && !self.allows(path) && !is_known_path(),
         });
         let (hit, field, value) = match in_path {
             Some(hit) => (hit, Field::Path, path),

@@ -21,14 +21,14 @@ pub(crate) struct Inspection<'r> {
     pub(crate) path: &'r [u8],
     /// The query in normal form.
     pub(crate) query: &'r [u8],
-    /// Whether the site is known to answer this path: a route is registered for it, or several clients got it.
-    pub(crate) known_path: bool,
 }
 
 /// What every detector may look at after the service has answered.
 pub(crate) struct Observation<'r> {
     /// What was known when the request came in.
     pub(crate) inspection: Inspection<'r>,
+    /// Whether the site is known to answer this path: a route is registered for it, or several clients got it.
+    pub(crate) known_path: bool,
     /// How it ended.
     pub(crate) outcome: Outcome,
     /// How many different blocked keywords stand in path and query.
@@ -121,7 +121,6 @@ pub(crate) mod tests {
                 client: client(self.client),
                 path: self.path.as_bytes(),
                 query: b"",
-                known_path: self.known_path,
             })
         }
 
@@ -136,8 +135,8 @@ pub(crate) mod tests {
                     client: client(self.client),
                     path: self.path.as_bytes(),
                     query: b"",
-                    known_path: self.known_path,
                 },
+                known_path: self.known_path,
                 outcome: Outcome::new(status, Duration::from_millis(5)),
                 keyword_hits: self.keyword_hits,
             })

@@ -102,8 +102,10 @@ impl Engine {
             return Verdict::allow(self.enabled.intersection(log));
         }
         let (mut path, mut query) = (Buffer::new(), Buffer::new());
-        let request = self.with_route(request);
-        let context = self.context(&request, &snapshot, &mut path, &mut query);
+        let route = self.routes.find(request.path);
+        let request = request.with_route(request.route.or(route.map(|route| &*route.pattern)));
+        let policy = route.map(|route| route.policy);
+        let context = self.context(&request, policy, &snapshot, &mut path, &mut query);
         let mut verdict = Verdict::allow(context.applicable.protections);
         verdict.monitored.extend(self.would_be_blacklisted(&context));
         for protection in context.applicable.protections.iter() {
@@ -126,37 +128,29 @@ impl Engine {
         verdict
     }
 
-    /// The request with the pattern of its route, which the adapter need not know.
-    fn with_route<'r>(&'r self, request: &Request<'r>) -> Request<'r> {
-        let route = request.route.or_else(|| self.routes.find(request.path).map(|route| &*route.pattern));
-        request.with_route(route)
-    }
-
+    /// What is to be known about a request before anybody judges it. The normal forms are written into the buffers.
     fn context<'c>(
         &'c self,
         request: &'c Request<'_>,
+        policy: Option<RoutePolicy>,
         snapshot: &Snapshot,
         path: &'c mut Buffer,
         query: &'c mut Buffer,
     ) -> Context<'c> {
         let repaired = normalize_path(request.path, path);
         normalize_query(request.query, query);
-        let route = self.routes.find(request.path);
         let exemption = snapshot.exempt_paths.find(path);
         let rule = self.path_rules.find(path);
-        let policy: Option<RoutePolicy> = route.map(|route| route.policy);
         let applicable = policy::resolve(self.enabled, exemption, policy, rule, repaired);
+        let client = ClientKey::new(request.client, self.settings.client.ipv6_prefix);
+        Context { inspection: Inspection { request, client, path, query }, applicable, rule }
+    }
+
+    /// Whether the site is known to answer this path: a route is registered for it, or several clients got an answer.
+    fn is_known_path(&self, inspection: &Inspection<'_>) -> bool {
         // A route that takes any path says nothing about this one.
-        let has_route = request.route.is_some_and(|pattern| !pattern.contains("{*"));
-        let known_path = has_route || self.known_paths.is_known(path);
-        let inspection = Inspection {
-            request,
-            client: ClientKey::new(request.client, self.settings.client.ipv6_prefix),
-            path,
-            query,
-            known_path,
-        };
-        Context { inspection, applicable, rule }
+        inspection.request.route.is_some_and(|pattern| !pattern.contains("{*"))
+            || self.known_paths.is_known(inspection.path)
     }
 
     fn ask(&self, protection: Protection, context: &Context<'_>, snapshot: &Snapshot) -> Option<Finding> {
@@ -166,7 +160,8 @@ impl Engine {
                 let applicable = &context.applicable;
                 self.blacklisted(inspection, snapshot).or_else(|| {
                     let keywords = (!applicable.blacklist_only).then_some(&snapshot.keywords)?;
-                    self.ip_keyword_block.inspect(inspection, keywords, applicable.asset)
+                    let is_known_path = || self.is_known_path(inspection);
+                    self.ip_keyword_block.inspect(inspection, keywords, applicable.asset, is_known_path)
                 })
             }
             Protection::RateLimit => self.rate_limit.inspect(inspection, &self.rate_scope(context.rule)),
@@ -258,8 +253,10 @@ impl Engine {
             return;
         }
         let (mut path, mut query) = (Buffer::new(), Buffer::new());
-        let request = self.with_route(request);
-        let context = self.context(&request, &snapshot, &mut path, &mut query);
+        let route = self.routes.find(request.path);
+        let request = request.with_route(request.route.or(route.map(|route| &*route.pattern)));
+        let policy = route.map(|route| route.policy);
+        let context = self.context(&request, policy, &snapshot, &mut path, &mut query);
         let applied = context.applicable.protections;
         let inspection = context.inspection;
         let keyword_hits = if applied.contains(Protection::AiAnomaly) {
@@ -267,7 +264,8 @@ impl Engine {
         } else {
             0
         };
-        let observation = Observation { inspection, outcome: *outcome, keyword_hits };
+        let known_path = self.is_known_path(&inspection);
+        let observation = Observation { inspection, known_path, outcome: *outcome, keyword_hits };
         self.known_paths.observe(&observation);
         if applied.contains(Protection::UuidTamper) {
             self.uuid_tamper.observe(&observation);

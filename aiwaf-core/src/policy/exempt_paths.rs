@@ -153,7 +153,7 @@ impl Patterns {
 
     /// Whether the path itself or a directory that it is in is named.
     fn names(&self, path: &[u8]) -> bool {
-        if self.exact.contains(path) {
+        if !self.exact.is_empty() && self.exact.contains(path) {
             return true;
         }
         if self.directories.is_empty() {
@@ -167,6 +167,9 @@ impl Patterns {
 
     /// Whether a wildcard fits the path.
     fn looks_like(&self, path: &[u8]) -> bool {
+        if self.extensions.is_empty() && self.wildcards.is_empty() {
+            return false;
+        }
         let name_start = path.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
         let name = path.get(name_start..).unwrap_or_default();
         let extension = name.iter().rposition(|&byte| byte == b'.').and_then(|dot| name.get(dot + 1..));

@@ -79,6 +79,7 @@ impl RoutePolicy {
 /// The routes of the service: their patterns, in the syntax of axum, and their policies.
 #[derive(Clone, Default)]
 pub(crate) struct Routes {
+    any: bool,
     router: matchit::Router<Route>,
 }
 
@@ -95,6 +96,7 @@ impl Routes {
         if !pattern.starts_with('/') {
             return Err(invalid("it must begin with `/`".into()));
         }
+        self.any = true;
         self.router
             .insert(pattern, Route { pattern: pattern.into(), policy })
             .map_err(|error| invalid(error.to_string()))
@@ -102,6 +104,9 @@ impl Routes {
 
     /// The route that will answer `path`, which is looked at as sent, as the service's own router does.
     pub(crate) fn find(&self, path: &[u8]) -> Option<&Route> {
+        if !self.any {
+            return None;
+        }
         let path = std::str::from_utf8(path).ok()?;
         self.router.at(path).ok().map(|found| found.value)
     }

@@ -145,15 +145,13 @@ fn missing_headers(required: &[Box<str>], request: &Request<'_>, traits: &Header
 }
 
 fn suspicious_agent(judgement: &Judgement<'_>, agent: &[u8]) -> Option<Finding> {
-    let field = Field::Header("user-agent".into());
-    let (what, matched) = match judgement {
+    let (what, start, end) = match judgement {
         Judgement::Unremarkable | Judgement::Allowed => return None,
-        Judgement::Tool { word, start, end } => {
-            (format!("Pattern: {word}"), Match::new(field, agent, *start, *end))
-        }
-        Judgement::TooShort => ("Too short".to_owned(), Match::whole(field, agent)),
-        Judgement::TooLong => ("Too long".to_owned(), Match::whole(field, agent)),
+        Judgement::Tool { word, start, end } => (format!("Pattern: {word}"), *start, *end),
+        Judgement::TooShort => ("Too short".to_owned(), 0, agent.len()),
+        Judgement::TooLong => ("Too long".to_owned(), 0, agent.len()),
     };
+    let matched = Match::new(Field::Header("user-agent".into()), agent, start, end);
     Some(finding(Reason::SuspiciousUserAgent(what.into())).with_match(matched))
 }
 

@@ -17,13 +17,8 @@ type Pairs<'a> = &'a [(&'a str, &'a str)];
 fn inspect(settings: &HeaderValidationSettings, request: Request<'_>, headers: Pairs<'_>) -> Option<Finding> {
     let headers = headers.to_vec();
     let request = request.with_headers(&headers);
-    let inspection = Inspection {
-        request: &request,
-        client: ClientKey::new(request.client, 64),
-        path: b"/",
-        query: b"",
-        known_path: false,
-    };
+    let inspection =
+        Inspection { request: &request, client: ClientKey::new(request.client, 64), path: b"/", query: b"" };
     HeaderValidation::new(settings).unwrap().inspect(&inspection)
 }
 
@@ -130,13 +125,8 @@ fn required_headers_depend_on_the_method() {
 #[test]
 fn a_protocol_without_headers_is_not_judged() {
     let request = request("", "");
-    let inspection = Inspection {
-        request: &request,
-        client: ClientKey::new(request.client, 64),
-        path: b"",
-        query: b"",
-        known_path: false,
-    };
+    let inspection =
+        Inspection { request: &request, client: ClientKey::new(request.client, 64), path: b"", query: b"" };
     let detector = HeaderValidation::new(&HeaderValidationSettings::default()).unwrap();
     assert_eq!(detector.inspect(&inspection), None);
 }
@@ -259,7 +249,6 @@ proptest::proptest! {
             client: ClientKey::new(request.client, 64),
             path: b"/",
             query: b"",
-            known_path: false,
         };
         if let Some(finding) = DETECTOR.inspect(&inspection) {
             proptest::prop_assert_eq!(finding.protection, Protection::HeaderValidation);

@@ -49,7 +49,12 @@ impl Version {
 impl HeaderTraits {
     pub(super) fn read(headers: &dyn Headers, version: Version) -> Self {
         let mut traits = Self { version, ..Self::default() };
-        headers.visit(&mut |name, value| traits.add(name, value.trim_ascii()));
+        headers.visit(&mut |name, value| {
+            // The names that matter are told from most others by their length.
+            if matches!(name.len(), 3 | 6 | 7 | 9 | 10 | 12..=17) {
+                traits.add(name, value.trim_ascii());
+            }
+        });
         traits
     }
 

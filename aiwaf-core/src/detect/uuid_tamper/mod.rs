@@ -132,7 +132,11 @@ impl UuidTamper {
 
     /// The configured parameter of this name, in any case of ASCII.
     fn expected(&self, encoded_name: &[u8]) -> Option<&str> {
+        let plain = !encoded_name.iter().any(|byte| matches!(byte, b'%' | b'+'));
         self.parameters.iter().map(|parameter| &**parameter).find(|parameter| {
+            if plain {
+                return encoded_name.eq_ignore_ascii_case(parameter.as_bytes());
+            }
             percent_decoded(encoded_name).map(|byte| byte.to_ascii_lowercase()).eq(parameter.bytes())
         })
     }
@@ -140,11 +144,15 @@ impl UuidTamper {
     /// A hash of all UUIDs that the request carries; `None` if there are none. All of them make one guess: a page below
     /// the client's own identifier does not count double, nor does a page that lists many.
     fn identity(&self, request: &Request<'_>) -> Option<u64> {
+        // Anything shorter can't be one, and most paths and queries are.
+        let room_for_one = |field: &'_ [u8]| field.len() >= SHORTEST;
+        if !room_for_one(request.path) && !room_for_one(request.query) {
+            return None;
+        }
         let in_query = parameters(request.query)
             .filter(|(name, _)| self.expected(name).is_some())
             .map(|(_, value)| value);
-        // Anything shorter can't be one, and most segments are.
-        let in_path = segments(request.path).filter(|segment| segment.bytes.len() >= SHORTEST);
+        let in_path = segments(request.path).filter(|segment| room_for_one(segment.bytes));
         let mut hasher = self.hasher.build_hasher();
         let mut found = false;
         for uuid in in_path.chain(in_query).filter_map(|value| parse_uuid(value.bytes)) {
@@ -183,7 +191,7 @@ mod tests {
             .with_uri(uri)
             .with_route(route);
         let client = ClientKey::new(request.client, 64);
-        look(Inspection { request: &request, client, path: b"", query: b"", known_path: false })
+        look(Inspection { request: &request, client, path: b"", query: b"" })
     }
 
     fn judge(uri: &str, route: Option<&str>) -> Option<Finding> {
@@ -195,7 +203,7 @@ mod tests {
             let finding = detector.inspect(&inspection);
             if finding.is_none() {
                 let outcome = Outcome::new(status, Duration::ZERO);
-                detector.observe(&Observation { inspection, outcome, keyword_hits: 0 });
+                detector.observe(&Observation { inspection, known_path: false, outcome, keyword_hits: 0 });
             }
             finding.map(|finding| finding.reason)
         })
@@ -315,10 +323,9 @@ mod tests {
         for last in 0..=255 {
             let request = Request::new([203, 0, 113, last].into(), Timestamp::UNIX_EPOCH).with_uri(&uri);
             let client = ClientKey::new(request.client, 64);
-            let inspection =
-                Inspection { request: &request, client, path: b"", query: b"", known_path: false };
+            let inspection = Inspection { request: &request, client, path: b"", query: b"" };
             let outcome = Outcome::new(404, Duration::ZERO);
-            detector.observe(&Observation { inspection, outcome, keyword_hits: 0 });
+            detector.observe(&Observation { inspection, known_path: false, outcome, keyword_hits: 0 });
         }
         assert!(detector.guesses.len() <= 64);
     }
@@ -331,7 +338,7 @@ mod tests {
                 .with_uri(&uri)
                 .with_route(Some(&route));
             let client = ClientKey::new(request.client, 64);
-            let inspection = Inspection { request: &request, client, path: b"", query: b"", known_path: false };
+            let inspection = Inspection { request: &request, client, path: b"", query: b"" };
             if let Some(matched) = detector().inspect(&inspection).and_then(|finding| finding.matched) {
                 proptest::prop_assert!(matched.start < matched.end);
             }
