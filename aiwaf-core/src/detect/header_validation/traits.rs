@@ -62,7 +62,8 @@ impl HeaderTraits {
         if value.is_empty() {
             return;
         }
-        let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
+        let first = name.as_bytes().first().map(u8::to_ascii_lowercase);
+        let is = |wanted: &str| first == wanted.bytes().next() && name.eq_ignore_ascii_case(wanted);
         // The length first: it tells most names apart, and this runs for every header of every request.
         match name.len() {
             3 => self.proxied |= is("via"),
