@@ -1,0 +1,262 @@
+//! Building the firewall: settings to engine, lists and logs.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+#[cfg(feature = "storage")]
+use std::sync::{OnceLock, Weak};
+use std::time::SystemTime;
+
+#[cfg(feature = "storage")]
+use aiwaf_core::{ChangeSink, ListChange};
+use aiwaf_core::{
+    CountryLookup, Engine, EngineBuilder, MaxMindCountries, Protection, RoutePolicy, Settings, Timestamp,
+};
+#[cfg(feature = "storage")]
+use aiwaf_storage::{KeeperOptions, ListKeeper, Published, Store, StoreEvent};
+
+use super::{Aiwaf, Clock, Error, Shared};
+use crate::client_address::ClientAddress;
+use crate::request_log::{Event, RequestLog};
+use crate::response::{DenyResponse, JsonDenyResponse};
+
+/// Collects what an [`Aiwaf`] runs on.
+///
+/// ```
+/// use aiwaf_middleware::{Aiwaf, Mode, Preset, Protection, RoutePolicy};
+///
+/// let builder = Aiwaf::builder()
+///     .configure(|settings| {
+///         settings.protections.preset = Some(Preset::Standard);
+///         settings.header_validation.mode = Mode::Monitor;
+///     })
+///     .route("/metrics", RoutePolicy::exempt_from([Protection::RateLimit]));
+/// # let _ = builder;
+/// ```
+#[must_use]
+pub struct AiwafBuilder {
+    settings: Settings,
+    routes: Vec<(String, RoutePolicy)>,
+    engine: Vec<Box<dyn FnOnce(EngineBuilder) -> EngineBuilder + Send>>,
+    #[cfg(feature = "storage")]
+    store: Option<Arc<dyn Store>>,
+    clock: Clock,
+    deny_response: Box<dyn DenyResponse>,
+    fail_closed: bool,
+}
+
+impl Default for AiwafBuilder {
+    fn default() -> Self {
+        Self {
+            settings: Settings::default(),
+            routes: Vec::new(),
+            engine: Vec::new(),
+            #[cfg(feature = "storage")]
+            store: None,
+            clock: Arc::new(system_clock),
+            deny_response: Box::new(JsonDenyResponse),
+            fail_closed: false,
+        }
+    }
+}
+
+impl AiwafBuilder {
+    /// Runs on `settings`, such as [`load_settings`](crate::load_settings) gives; replaces what was chosen before.
+    pub fn settings(self, settings: Settings) -> Self {
+        Self { settings, ..self }
+    }
+
+    /// Changes single settings.
+    pub fn configure(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    /// Registers a route of the service by its pattern in axum's syntax (`/items/{id}`), and what applies to it.
+    /// [`ProtectedRouter`](crate::ProtectedRouter) does it for axum.
+    pub fn route(mut self, pattern: impl Into<String>, policy: RoutePolicy) -> Self {
+        self.routes.push((pattern.into(), policy));
+        self
+    }
+
+    /// Completes the engine in ways that are no settings: a country look-up or a model of one's own. The lists come
+    /// from the store, whatever is said here.
+    pub fn engine(mut self, complete: impl FnOnce(EngineBuilder) -> EngineBuilder + Send + 'static) -> Self {
+        self.engine.push(Box::new(complete));
+        self
+    }
+
+    /// Keeps the lists in `store` instead of the one that the settings name.
+    #[cfg(feature = "storage")]
+    pub fn store(self, store: Arc<dyn Store>) -> Self {
+        Self { store: Some(store), ..self }
+    }
+
+    /// Takes the time from `clock` instead of the system; for tests.
+    pub fn clock(self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self { clock: Arc::new(clock), ..self }
+    }
+
+    /// Answers denied requests like this instead of by [`JsonDenyResponse`].
+    pub fn deny_response(self, response: impl DenyResponse) -> Self {
+        Self { deny_response: Box::new(response), ..self }
+    }
+
+    /// Denies requests whose judging panicked. By default they pass: a defect of the firewall should not be an outage
+    /// of the service.
+    pub fn fail_closed(self) -> Self {
+        Self { fail_closed: true, ..self }
+    }
+
+    /// Builds the firewall: checks the settings, opens the lists, and starts the threads of lists and logs.
+    ///
+    /// # Errors
+    /// [`Error`], naming the setting, route, file or store. A log directory that can't be written is no error: the
+    /// service goes on without logs until it can.
+    pub fn build(self) -> Result<Aiwaf, Error> {
+        let mut engine = EngineBuilder::default().settings(self.settings.clone());
+        if let Some(countries) = read_countries(&self.settings)? {
+            engine = engine.countries(countries);
+        }
+        for (pattern, policy) in self.routes {
+            engine = engine.route(pattern, policy);
+        }
+        for complete in self.engine {
+            engine = complete(engine);
+        }
+        #[cfg(feature = "storage")]
+        let sink = Arc::new(KeptLists::new(Arc::clone(&self.clock)));
+        #[cfg(feature = "storage")]
+        let engine = engine.sink(sink.clone());
+        let engine = Arc::new(engine.build()?);
+        let settings = engine.settings();
+        // Before the log, so that a store that fails leaves no log directory behind.
+        #[cfg(feature = "storage")]
+        let store = match self.store {
+            Some(store) => store,
+            None => aiwaf_storage::open(&settings.storage.url())?,
+        };
+        let log = if engine.is_enabled(Protection::Logging) {
+            let log = RequestLog::start(&settings.logging, Arc::clone(&self.clock)).map_err(Error::Thread)?;
+            Some(Arc::new(log))
+        } else {
+            None
+        };
+        #[cfg(feature = "storage")]
+        let place = match store.location() {
+            Some((_, place)) => format!("{} in {place}", store.mode()),
+            None => store.mode().to_owned(),
+        };
+        #[cfg(not(feature = "storage"))]
+        let place = "Memory".to_owned();
+        #[cfg(feature = "storage")]
+        let keeper = sink.start(store, &engine, log.clone(), &self.clock)?;
+        let address = ClientAddress::new(settings.client.trusted_proxies.iter().copied());
+        let shared = Shared {
+            address,
+            #[cfg(feature = "storage")]
+            keeper,
+            place,
+            log,
+            clock: self.clock,
+            deny_response: self.deny_response,
+            fail_closed: self.fail_closed,
+            said_unknown_peer: AtomicBool::new(false),
+            said_panic: AtomicBool::new(false),
+            said_shutdown: AtomicBool::new(false),
+            engine,
+        };
+        let names: Vec<&str> = shared.engine.enabled_protections().iter().map(Protection::name).collect();
+        let version = env!("CARGO_PKG_VERSION");
+        shared.say(
+            "startup",
+            &[("version", &version), ("protections", &names.join(",")), ("lists", &shared.place)],
+        );
+        Ok(Aiwaf { shared: Arc::new(shared) })
+    }
+}
+
+/// The time of the machine; a clock before 1970 counts as 1970.
+fn system_clock() -> Timestamp {
+    Timestamp::UNIX_EPOCH + SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}
+
+/// The country database, if one is configured and needed.
+fn read_countries(settings: &Settings) -> Result<Option<Arc<dyn CountryLookup>>, Error> {
+    let path = Path::new(&settings.geo_block.database_path);
+    if path.as_os_str().is_empty() || !settings.enabled_protections().contains(Protection::GeoBlock) {
+        return Ok(None);
+    }
+    let bytes = std::fs::read(path).map_err(|source| Error::GeoFile { path: path.into(), source })?;
+    let countries = MaxMindCountries::from_bytes(bytes);
+    Ok(Some(Arc::new(countries.map_err(|source| Error::GeoDatabase { path: path.into(), source })?)))
+}
+
+/// The way from the engine to the keeper of the lists, which can only start when the engine is there.
+#[cfg(feature = "storage")]
+struct KeptLists {
+    keeper: OnceLock<(Arc<ListKeeper>, Option<Arc<RequestLog>>)>,
+    clock: Clock,
+}
+
+#[cfg(feature = "storage")]
+impl KeptLists {
+    fn new(clock: Clock) -> Self {
+        Self { keeper: OnceLock::new(), clock }
+    }
+
+    /// Loads the lists into the engine and keeps them from now on.
+    fn start(
+        &self,
+        store: Arc<dyn Store>,
+        engine: &Arc<Engine>,
+        log: Option<Arc<RequestLog>>,
+        clock: &Clock,
+    ) -> Result<Arc<ListKeeper>, Error> {
+        let options = KeeperOptions { clock: Arc::clone(clock), ..KeeperOptions::default() };
+        // The engine owns the keeper, which must not own the engine.
+        let weak: Weak<Engine> = Arc::downgrade(engine);
+        let publish = Box::new(move |published: Published| {
+            if let Some(engine) = weak.upgrade() {
+                engine.publish(&published.lists, published.through);
+            }
+        });
+        let (event_log, event_clock) = (log.clone(), Arc::clone(clock));
+        let report = Box::new(move |event: StoreEvent| {
+            eprintln!("aiwaf: {event}");
+            if let Some(log) = &event_log {
+                let details: [(_, &dyn std::fmt::Display); 1] = [("message", &event)];
+                log.event(event_clock(), &Event::Other { name: store_event_name(&event), details: &details });
+            }
+        });
+        let keeper = Arc::new(ListKeeper::start(store, options, publish, report)?);
+        self.keeper.get_or_init(|| (Arc::clone(&keeper), log));
+        Ok(keeper)
+    }
+}
+
+#[cfg(feature = "storage")]
+impl ChangeSink for KeptLists {
+    fn submit(&self, change: ListChange) -> u64 {
+        // Nobody judges requests before the keeper is there.
+        let Some((keeper, log)) = self.keeper.get() else { return u64::MAX };
+        if let (Some(log), ListChange::AddKeyword(entry)) = (log, &change) {
+            let details: [(_, &dyn std::fmt::Display); 2] =
+                [("keyword", &entry.keyword), ("count", &entry.count)];
+            log.event((self.clock)(), &Event::Other { name: "keyword_learned", details: &details });
+        }
+        keeper.submit(change)
+    }
+}
+
+#[cfg(feature = "storage")]
+fn store_event_name(event: &StoreEvent) -> &'static str {
+    match event {
+        StoreEvent::Lost { .. } => "store_lost",
+        StoreEvent::Back => "store_back",
+        StoreEvent::Problems { .. } => "list_problems",
+        StoreEvent::Shed { .. } => "list_changes_shed",
+        StoreEvent::Unwritten { .. } => "list_changes_unwritten",
+        _ => "store",
+    }
+}
