@@ -1,1 +1,9 @@
-//! x
+//! The layer as a service sees it: through its public API, on axum, on plain tower services, and over sockets.
+
+mod bodies;
+mod end_to_end;
+mod hostile;
+mod judging;
+mod logs;
+mod routers;
+mod support;
