@@ -153,9 +153,14 @@ fn page(title: &str, content: &str) -> Html<String> {
     ))
 }
 
+fn links(items: &[(&str, &str)]) -> String {
+    let links: Vec<_> =
+        items.iter().map(|(id, name)| format!("<li><a href=\"/items/{id}\">{name}</a></li>\n")).collect();
+    links.concat()
+}
+
 async fn home() -> Html<String> {
-    let items: String =
-        ITEMS.iter().map(|(id, name)| format!("<li><a href=\"/items/{id}\">{name}</a></li>\n")).collect();
+    let items = links(&ITEMS);
     page(
         "Protected app",
         &format!(
@@ -209,11 +214,8 @@ struct Search {
 
 async fn search(Query(search): Query<Search>) -> Html<String> {
     let wanted = search.q.to_lowercase();
-    let found: String = ITEMS
-        .iter()
-        .filter(|(_, name)| name.to_lowercase().contains(&wanted))
-        .map(|(id, name)| format!("<li><a href=\"/items/{id}\">{name}</a></li>\n"))
-        .collect();
+    let found: Vec<_> = ITEMS.into_iter().filter(|(_, name)| name.to_lowercase().contains(&wanted)).collect();
+    let found = links(&found);
     page("Search", &format!("<p>You asked for: {}</p>\n<ul>\n{found}</ul>", escape(&search.q)))
 }
 

@@ -44,10 +44,12 @@ fn load(
             continue;
         }
         let value = value.into_string().map_err(|value| {
-            let value = format!("{value:?}");
             Error::Settings(SettingsError::Syntax {
                 source_name: name.clone(),
-                message: format!("{} is no UTF-8", value.chars().take(100).collect::<String>()),
+                message: format!(
+                    "{:?} is no UTF-8",
+                    value.to_string_lossy().chars().take(100).collect::<String>()
+                ),
             })
         })?;
         overrides.push((name, value));

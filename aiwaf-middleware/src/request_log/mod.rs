@@ -67,11 +67,20 @@ struct Pending {
     asleep: bool,
     /// Somebody waits for what is there.
     hurry: bool,
-    stop: bool,
-    stopped: bool,
+    stage: Stage,
     /// How many lines were ever taken, and how many of those are done with.
     taken: u64,
     done: u64,
+}
+
+/// How far the writer has come with its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Stage {
+    #[default]
+    Running,
+    /// It is to write what waits, and end.
+    Stopping,
+    Stopped,
 }
 
 /// The lines that wait for one file.
@@ -153,7 +162,9 @@ impl RequestLog {
         pending.hurry = true;
         self.shared.work.notify_one();
         while pending.done < target {
-            if pending.stopped || self.shared.progress.wait_until(&mut pending, until).timed_out() {
+            if pending.stage == Stage::Stopped
+                || self.shared.progress.wait_until(&mut pending, until).timed_out()
+            {
                 return pending.done >= target;
             }
         }
@@ -164,7 +175,9 @@ impl RequestLog {
     pub(crate) fn shutdown(&self) {
         {
             let mut pending = self.shared.pending.lock();
-            pending.stop = true;
+            if pending.stage == Stage::Running {
+                pending.stage = Stage::Stopping;
+            }
             self.shared.work.notify_one();
         }
         let thread = self.thread.lock().take();
@@ -185,7 +198,7 @@ impl Drop for RequestLog {
 impl Shared {
     fn take(&self, name: LogName, line: &[u8]) {
         let mut pending = self.pending.lock();
-        if pending.stop {
+        if pending.stage != Stage::Running {
             return;
         }
         let Some(buffer) = pending.buffers.get_mut(name as usize) else { return };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::event::Event;
 use super::rotation::RotatingFile;
-use super::{Buffer, LogName, PLENTY, Pending, Shared};
+use super::{Buffer, LogName, PLENTY, Pending, Shared, Stage};
 use crate::waf::Clock;
 
 /// How long lines gather before they are written.
@@ -55,7 +55,9 @@ impl Writer {
             self.tell(stop);
             let mut pending = self.shared.pending.lock();
             pending.done = done;
-            pending.stopped = stop;
+            if stop {
+                pending.stage = Stage::Stopped;
+            }
             drop(pending);
             self.shared.progress.notify_all();
             if stop {
@@ -69,12 +71,16 @@ impl Writer {
         let mut pending = self.shared.pending.lock();
         // Whether the buffer still overflows shows with the next batch, be it empty.
         let has_news = self.logs.iter().any(|log| log.dropped > 0);
-        while !has_news && !pending.stop && !pending.hurry && pending.buffers.iter().all(Buffer::is_empty) {
+        while !has_news
+            && pending.stage == Stage::Running
+            && !pending.hurry
+            && pending.buffers.iter().all(Buffer::is_empty)
+        {
             pending.asleep = true;
             self.shared.work.wait(&mut pending);
         }
         pending.asleep = false;
-        if !pending.stop && !pending.hurry && !is_plenty(&pending) {
+        if pending.stage == Stage::Running && !pending.hurry && !is_plenty(&pending) {
             // Woken early or not, what is there is written.
             self.shared.work.wait_for(&mut pending, REST);
         }
@@ -82,7 +88,7 @@ impl Writer {
         for (buffer, log) in pending.buffers.iter_mut().zip(&mut self.logs) {
             std::mem::swap(buffer, &mut log.batch);
         }
-        (pending.taken, pending.stop)
+        (pending.taken, pending.stage != Stage::Running)
     }
 
     /// Tells what was lost, in `aiwaf.log`, if that can be written.
@@ -136,13 +142,13 @@ impl Log {
             Ok(()) => self.failing = false,
             Err(error) => {
                 let rest = lines.get(written.bytes..).unwrap_or_default();
-                self.lost += rest.iter().filter(|byte| **byte == b'\n').count() as u64;
+                self.lost += rest.split_inclusive(|&byte| byte == b'\n').count() as u64;
                 if !self.failing {
                     self.failing = true;
                     eprintln!(
-                        "aiwaf: writing {:?} failed: {error}; the service goes on without this log until it works \
+                        "aiwaf: writing {} failed: {error}; the service goes on without this log until it works \
                          again: make room, or let this user write there, or choose another directory (AIWAF_LOG_DIR)",
-                        self.file.path()
+                        self.file.path().display()
                     );
                 }
             }

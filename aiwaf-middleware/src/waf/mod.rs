@@ -1,6 +1,8 @@
 //! The firewall of one service: settings, engine, lists and logs put together.
 
 mod builder;
+#[cfg(feature = "storage")]
+mod kept_lists;
 mod ticket;
 
 pub use builder::AiwafBuilder;

@@ -65,9 +65,9 @@ async fn hostile_requests_get_an_answer_and_one_line_each() {
         LogFormat::Combined.parse_line(line.as_bytes()).unwrap();
     }
     for name in ["access.log", "error.log", "aiwaf.log"] {
-        let log = site.log(&waf, name);
-        assert!(log.bytes().all(|byte| matches!(byte, b'\n' | b' '..=b'~')), "{name}");
-        assert!(log.lines().all(|line| line.len() < 64 * 1024), "{name}");
+        let text = site.log(&waf, name);
+        assert!(text.bytes().all(|byte| matches!(byte, b'\n' | b' '..=b'~')), "{name}");
+        assert!(text.lines().all(|line| line.len() < 64 * 1024), "{name}");
     }
     assert!(!site.log(&waf, "aiwaf.log").contains("event=panic"));
 }
