@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
-#[cfg(feature = "storage")]
 use aiwaf_core::{
     CountryLookup, EngineBuilder, MaxMindCountries, Protection, RoutePolicy, Settings, Timestamp,
 };

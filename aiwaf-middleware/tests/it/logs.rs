@@ -1,6 +1,6 @@
 //! What is logged reads back, in every format.
 
-use aiwaf_core::{BlockAction, LineParser, LogFormat, Protection};
+use aiwaf_core::{AccessRecord, BlockAction, LineParser, LogFormat, Protection};
 use aiwaf_middleware::Timestamp;
 use bytes::Bytes;
 use http::{Request, Response};
@@ -43,7 +43,7 @@ async fn original_defect_22_23_24_25_logs_read_back_in_all_formats() {
         let mut parser = LineParser::new(format);
         let records: Vec<_> = text
             .lines()
-            .filter_map(|line| parser.parse(line.as_bytes()).unwrap().map(|record| record.into_owned()))
+            .filter_map(|line| parser.parse(line.as_bytes()).unwrap().map(AccessRecord::into_owned))
             .collect();
         assert_eq!(records.len(), 6, "{format}: {text}");
         let first = &records[0];
