@@ -54,12 +54,8 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        match error {
-            Error::Settings(_) | Error::SettingsFile { .. } | Error::Build(_) => {
-                Self::usage(error.to_string())
-            }
-            _ => Self::other(error.to_string()),
-        }
+        let message = error.to_string();
+        if error.is_usage() { Self::usage(message) } else { Self::other(message) }
     }
 }
 

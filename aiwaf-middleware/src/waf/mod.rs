@@ -119,6 +119,23 @@ pub enum Error {
     Thread(io::Error),
 }
 
+impl Error {
+    /// Whether a setting, variable or route is at fault, so that trying again as things are is in vain; else the
+    /// disk or the machine is.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Settings(_)
+            | Self::SettingsFile { .. }
+            | Self::Build(_)
+            | Self::GeoFile { .. }
+            | Self::GeoDatabase { .. } => true,
+            #[cfg(feature = "storage")]
+            Self::Store(error) => matches!(error, StoreError::UnknownUrl { .. }),
+            Self::Thread(_) => false,
+        }
+    }
+}
+
 /// What could not be written in time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
