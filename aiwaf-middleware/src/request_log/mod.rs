@@ -144,14 +144,14 @@ impl RequestLog {
     }
 
     fn line(&self, name: LogName, write: impl FnOnce(&mut Vec<u8>)) {
-        LINE.with_borrow_mut(|line| {
-            line.clear();
-            write(line);
-            self.shared.take(name, line);
-            if line.capacity() > SCRATCH {
-                *line = Vec::new();
-            }
-        });
+        // A request may be dropped while its thread ends, when the scratch buffer is gone already.
+        let mut line = LINE.try_with(RefCell::take).unwrap_or_default();
+        line.clear();
+        write(&mut line);
+        self.shared.take(name, &line);
+        if line.capacity() <= SCRATCH {
+            LINE.try_with(|kept| kept.replace(line)).ok();
+        }
     }
 
     /// Waits until all lines so far are written or given up; `false` if that takes longer than `timeout`.
