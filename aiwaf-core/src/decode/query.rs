@@ -7,9 +7,8 @@ use super::percent::Decoder;
 /// one blank, no other control characters, ASCII letters in lower case. `&` and `=` stay where they are.
 pub(crate) fn normalize_query(raw: &[u8], out: &mut Buffer) {
     // Most queries stand for themselves but for their case.
-    let is_plain =
-        |plain: bool, &byte: &u8| plain & byte.is_ascii_graphic() & (byte != b'%') & (byte != b'+');
-    if raw.iter().fold(true, is_plain) {
+    let means_more = |byte: &&u8| !byte.is_ascii_graphic() || matches!(byte, b'%' | b'+');
+    if raw.iter().filter(means_more).count() == 0 {
         out.clear();
         out.extend_from_slice(raw);
         out.make_ascii_lowercase();

@@ -9,7 +9,7 @@ use aiwaf_core::{
     CountryLookup, EngineBuilder, MaxMindCountries, Protection, RoutePolicy, Settings, Timestamp,
 };
 #[cfg(feature = "storage")]
-use aiwaf_storage::Store;
+use aiwaf_storage::{LateStore, Store, StoreError};
 
 #[cfg(feature = "storage")]
 use super::kept_lists::KeptLists;
@@ -100,8 +100,9 @@ impl AiwafBuilder {
         Self { deny_response: Box::new(response), ..self }
     }
 
-    /// Denies requests whose judging panicked. By default they pass: a defect of the firewall should not be an outage
-    /// of the service.
+    /// Denies requests whose judging panicked, and refuses to start without the lists. By default such requests pass,
+    /// and lists that can't be read are reported and read as soon as they can be: a defect or a full disk of the
+    /// firewall should not be an outage of the service.
     pub fn fail_closed(self) -> Self {
         Self { fail_closed: true, ..self }
     }
@@ -113,9 +114,14 @@ impl AiwafBuilder {
     /// service goes on without logs until it can.
     pub fn build(self) -> Result<Aiwaf, Error> {
         let mut engine = EngineBuilder::default().settings(self.settings.clone());
-        if let Some(countries) = read_countries(&self.settings)? {
-            engine = engine.countries(countries);
-        }
+        let unreadable_countries = match read_countries(&self.settings) {
+            Ok(Some(countries)) => {
+                engine = engine.countries(countries);
+                None
+            }
+            Ok(None) => None,
+            Err(problem) => Some(problem),
+        };
         for (pattern, policy) in self.routes {
             engine = engine.route(pattern, policy);
         }
@@ -132,7 +138,7 @@ impl AiwafBuilder {
         #[cfg(feature = "storage")]
         let store = match self.store {
             Some(store) => store,
-            None => aiwaf_storage::open(&settings.storage.url())?,
+            None => open_store(&settings.storage.url(), self.fail_closed)?,
         };
         let log = if engine.is_enabled(Protection::Logging) {
             let log = RequestLog::start(&settings.logging, Arc::clone(&self.clock)).map_err(Error::Thread)?;
@@ -148,7 +154,7 @@ impl AiwafBuilder {
         #[cfg(not(feature = "storage"))]
         let place = "Memory".to_owned();
         #[cfg(feature = "storage")]
-        let keeper = sink.start(store, &engine, log.clone(), &self.clock)?;
+        let keeper = sink.start(store, &engine, log.clone(), &self.clock, self.fail_closed)?;
         let address = ClientAddress::new(settings.client.trusted_proxies.iter().copied());
         let shared = Shared {
             address,
@@ -170,6 +176,9 @@ impl AiwafBuilder {
             "startup",
             &[("version", &version), ("protections", &names.join(",")), ("lists", &shared.place)],
         );
+        if let Some(problem) = unreadable_countries {
+            shared.report("country_database", &problem);
+        }
         Ok(Aiwaf { shared: Arc::new(shared) })
     }
 }
@@ -179,13 +188,32 @@ fn system_clock() -> Timestamp {
     Timestamp::UNIX_EPOCH + SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
-/// The country database, if one is configured and needed.
-fn read_countries(settings: &Settings) -> Result<Option<Arc<dyn CountryLookup>>, Error> {
+/// Opens the lists. Unless told to fail closed, a disk or server that is missing is left to the keeper, which reports
+/// it once and tries again; a text that names no store at all is an error in any case.
+#[cfg(feature = "storage")]
+fn open_store(url: &str, fail_closed: bool) -> Result<Arc<dyn Store>, StoreError> {
+    let store = LateStore::new(url);
+    match store.open() {
+        Err(error) if fail_closed || matches!(error, StoreError::UnknownUrl { .. }) => Err(error),
+        _ => Ok(Arc::new(store)),
+    }
+}
+
+/// The country database, if one is configured and needed; what is wrong with it, if it can't be read. Then nobody is
+/// blocked by country, for a file that is missing is no reason to turn people away.
+fn read_countries(settings: &Settings) -> Result<Option<Arc<dyn CountryLookup>>, String> {
     let path = Path::new(&settings.geo_block.database_path);
     if path.as_os_str().is_empty() || !settings.enabled_protections().contains(Protection::GeoBlock) {
         return Ok(None);
     }
-    let bytes = std::fs::read(path).map_err(|source| Error::GeoFile { path: path.into(), source })?;
-    let countries = MaxMindCountries::from_bytes(bytes);
-    Ok(Some(Arc::new(countries.map_err(|source| Error::GeoDatabase { path: path.into(), source })?)))
+    let problem = |error: &dyn std::fmt::Display| {
+        format!(
+            "the country database {} can't be used, so nobody is blocked by country: {error}; correct \
+             geo_block.database_path (AIWAF_GEOIP_DB_PATH) and start again",
+            path.display()
+        )
+    };
+    let bytes = std::fs::read(path).map_err(|error| problem(&error))?;
+    let countries = MaxMindCountries::from_bytes(bytes).map_err(|error| problem(&error))?;
+    Ok(Some(Arc::new(countries)))
 }

@@ -27,8 +27,15 @@ impl KeptLists {
         engine: &Arc<Engine>,
         log: Option<Arc<RequestLog>>,
         clock: &Clock,
+        must_load: bool,
     ) -> Result<Arc<ListKeeper>, Error> {
-        let options = KeeperOptions { clock: Arc::clone(clock), ..KeeperOptions::default() };
+        let options = KeeperOptions {
+            clock: Arc::clone(clock),
+            must_load,
+            // As long as a repeated offence counts as one.
+            keep_ended_bans: engine.settings().bans.forgive_after,
+            ..KeeperOptions::default()
+        };
         // The engine owns the keeper, which must not own the engine.
         let weak: Weak<Engine> = Arc::downgrade(engine);
         let publish = Box::new(move |published: Published| {

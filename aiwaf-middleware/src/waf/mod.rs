@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use aiwaf_core::{BuildError, Engine, GeoDatabaseError, ProtectionSet, Settings, SettingsError, Timestamp};
+use aiwaf_core::{BuildError, Engine, ProtectionSet, Settings, SettingsError, Timestamp};
 #[cfg(feature = "storage")]
 use aiwaf_storage::{ListKeeper, StoreError};
 
@@ -92,25 +92,7 @@ pub enum Error {
     /// A setting or route that the engine can't use.
     #[error(transparent)]
     Build(#[from] BuildError),
-    /// A country database that can't be read.
-    #[error(
-        "reading the country database {path:?} failed: {source}; correct geo_block.database_path (AIWAF_GEOIP_DB_PATH)"
-    )]
-    GeoFile {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A country database that is none.
-    #[error("the country database {path:?} can't be used: {source}")]
-    GeoDatabase {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: GeoDatabaseError,
-    },
-    /// Lists that can't be opened. A service that started without them would let everybody in.
+    /// Lists that can't be opened: their URL means nothing, or the firewall is to fail closed.
     #[cfg(feature = "storage")]
     #[error("opening the lists failed: {0}")]
     Store(#[from] StoreError),
@@ -124,11 +106,7 @@ impl Error {
     /// disk or the machine is.
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::Settings(_)
-            | Self::SettingsFile { .. }
-            | Self::Build(_)
-            | Self::GeoFile { .. }
-            | Self::GeoDatabase { .. } => true,
+            Self::Settings(_) | Self::SettingsFile { .. } | Self::Build(_) => true,
             #[cfg(feature = "storage")]
             Self::Store(error) => matches!(error, StoreError::UnknownUrl { .. }),
             Self::Thread(_) => false,

@@ -3,6 +3,7 @@
 
 mod bodies;
 mod end_to_end;
+mod failing;
 mod hostile;
 mod judging;
 mod logs;

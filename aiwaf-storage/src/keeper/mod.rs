@@ -66,6 +66,9 @@ pub struct KeeperOptions {
     pub sweep_interval: Duration,
     /// How long a stop waits for a store that fails; by default 5 s.
     pub stop_patience: Duration,
+    /// Whether to start only if the lists can be loaded; by default true. Otherwise a store that fails at the start is
+    /// treated like one that fails later: it is reported, and its lists are in force as soon as it works.
+    pub must_load: bool,
     /// What time it is; by default [`system_clock`].
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
@@ -78,6 +81,7 @@ impl Default for KeeperOptions {
             keep_ended_bans: Duration::from_hours(24),
             sweep_interval: Duration::from_mins(1),
             stop_patience: Duration::from_secs(5),
+            must_load: true,
             clock: Arc::new(system_clock),
         }
     }
@@ -91,6 +95,7 @@ impl fmt::Debug for KeeperOptions {
             .field("keep_ended_bans", &self.keep_ended_bans)
             .field("sweep_interval", &self.sweep_interval)
             .field("stop_patience", &self.stop_patience)
+            .field("must_load", &self.must_load)
             .finish_non_exhaustive()
     }
 }
@@ -195,7 +200,8 @@ impl ListKeeper {
     /// thread at a time, and what they hold up waits.
     ///
     /// # Errors
-    /// [`StoreError`] if the lists can't be loaded: a service that started without them would let everybody in.
+    /// [`StoreError`] if the lists can't be loaded, unless [`KeeperOptions::must_load`] says otherwise: a service that
+    /// starts without them lets everybody in.
     pub fn start(
         store: Arc<dyn Store>,
         options: KeeperOptions,
@@ -217,7 +223,7 @@ impl ListKeeper {
         let stop_patience = options.stop_patience;
         let place = store.location().map_or_else(|| store.mode().to_owned(), |(_, place)| place);
         let mut worker = Worker::new(Arc::clone(&shared), store, options, publish, report);
-        worker.load()?;
+        worker.start()?;
         let thread = std::thread::Builder::new().name("aiwaf-lists".to_owned()).spawn(move || worker.run());
         let thread = thread.map_err(StoreError::io("starting the thread for", place.as_ref()))?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)), stop_patience })

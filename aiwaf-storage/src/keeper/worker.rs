@@ -99,6 +99,20 @@ impl Worker {
         }
     }
 
+    /// Loads and publishes the lists for the first time.
+    pub(super) fn start(&mut self) -> Result<(), StoreError> {
+        match self.load() {
+            Err(error) if !self.options.must_load => {
+                self.read.failed(&error);
+                let error = error.to_string();
+                self.shared.state.lock().failure = Some(error.clone());
+                (self.report)(StoreEvent::Lost { error });
+                Ok(())
+            }
+            loaded => loaded,
+        }
+    }
+
     /// Loads and publishes the lists if they may have changed, or if what is stored is not published.
     pub(super) fn load(&mut self) -> Result<(), StoreError> {
         // Before the lists are read: a change in between is found by the next poll.
