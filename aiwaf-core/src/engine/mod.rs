@@ -80,6 +80,22 @@ struct Context<'c> {
 }
 
 impl Engine {
+    /// The headers, in lower case, that [`observe`](Self::observe) and
+    /// [`AccessRecord::from_request`](crate::AccessRecord::from_request) read: an adapter that can't keep the whole head
+    /// of a request until the answer is there keeps these.
+    pub const OBSERVED_HEADERS: [&str; 10] = [
+        "accept",
+        "content-type",
+        "host",
+        "origin",
+        "referer",
+        "sec-fetch-dest",
+        "sec-fetch-mode",
+        "sec-fetch-site",
+        "user-agent",
+        "x-requested-with",
+    ];
+
     /// All protections with their defaults, until the builder is told otherwise.
     pub fn builder() -> EngineBuilder {
         EngineBuilder::default()

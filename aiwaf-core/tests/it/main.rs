@@ -1,3 +1,4 @@
 //! The engine through its public interface, with time as an input.
 
 mod allocations;
+mod observed_headers;

@@ -3,14 +3,16 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use aiwaf_core::{AccessRecord, Action, Outcome, Protection, ProtectionSet, Request, Timestamp, Verdict};
+use aiwaf_core::{
+    AccessRecord, Action, Headers, Outcome, Protection, ProtectionSet, Request, Timestamp, Verdict,
+};
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::{Extensions, HeaderMap, Method, Response, Uri, Version, request};
 
 use super::Aiwaf;
 use crate::client_address::PeerAddress;
-use crate::headers::HeaderView;
+use crate::headers::{HeaderView, KeptHeaders};
 use crate::request_log::Event;
 use crate::response::{DenyResponse, JsonDenyResponse};
 
@@ -73,7 +75,7 @@ pub(crate) struct Ticket {
     uri: Uri,
     version: Version,
     /// Empty if nobody will look at them.
-    headers: HeaderMap,
+    headers: KeptHeaders,
     verdict: Verdict,
     is_answered: bool,
 }
@@ -100,8 +102,11 @@ impl Ticket {
             method: head.method.clone(),
             uri: head.uri.clone(),
             version: head.version,
-            // Cloning counts references, it copies no value.
-            headers: if verdict.applied.is_empty() { HeaderMap::new() } else { head.headers.clone() },
+            headers: if verdict.applied.is_empty() {
+                KeptHeaders::default()
+            } else {
+                KeptHeaders::new(head.headers)
+            },
             verdict,
             is_answered: false,
             waf,
@@ -145,8 +150,7 @@ impl Ticket {
 
     fn finish(&mut self, status: u16, bytes: Option<u64>) {
         self.is_answered = true;
-        let view = HeaderView(&self.headers);
-        let request = view_of(self.client, self.time, &self.method, &self.uri, self.version, &view);
+        let request = view_of(self.client, self.time, &self.method, &self.uri, self.version, &self.headers);
         let outcome = Outcome::new(status, self.elapsed());
         if self.verdict.is_allowed() && status != 0 {
             self.waf.guard("learning from an answer", || self.waf.shared.engine.observe(&request, &outcome));
@@ -179,7 +183,7 @@ fn view_of<'r>(
     method: &'r Method,
     uri: &'r Uri,
     version: Version,
-    headers: &'r HeaderView<'r>,
+    headers: &'r dyn Headers,
 ) -> Request<'r> {
     Request::new(client, time)
         .with_method(method.as_str())
