@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::client::ClientKey;
-use crate::lists::{BanSource, BlacklistEntry};
+use crate::lists::{BanRecord, BanSource, BlacklistEntry};
 use crate::protection::Protection;
 use crate::settings::seconds;
 use crate::state::BoundedMap;
@@ -50,6 +50,12 @@ pub(crate) struct EarlierBan {
     pub(crate) end: Timestamp,
 }
 
+impl From<&BanRecord> for EarlierBan {
+    fn from(ban: &BanRecord) -> Self {
+        Self { offences: ban.offences, end: ban.end }
+    }
+}
+
 /// Counts hits and turns them into bans.
 pub(crate) struct Bans {
     settings: BanSettings,
@@ -57,8 +63,19 @@ pub(crate) struct Bans {
     /// The times of the latest hits, oldest first; never more than `ban_after`.
     hits: BoundedMap<(ClientKey, Protection), SmallVec<[Timestamp; 2]>>,
     /// Bans that were swept from the lists are still remembered here.
-    earlier: BoundedMap<ClientKey, EarlierBan>,
+    earlier: BoundedMap<ClientKey, Option<LatestBan>>,
 }
+
+/// The latest ban of a client.
+#[derive(Debug, Clone, Copy)]
+struct LatestBan {
+    offences: u32,
+    begun: Timestamp,
+    expires: Option<Timestamp>,
+}
+
+/// Hits this close to a ban's beginning were under way together: threads judge requests of one client at the same time.
+const UNDER_WAY: Duration = Duration::from_secs(1);
 
 /// Clients whose hits are counted, and clients whose bans are remembered.
 const MAX_CLIENTS: usize = 100_000;
@@ -76,7 +93,8 @@ impl Bans {
         }
     }
 
-    /// Counts a hit. If that makes `ban_after` within the window, gives the ban.
+    /// Counts a hit. If that makes `ban_after` within the window, gives the ban. Whoever is banned, by `listed`, is not
+    /// banned anew: a flood that goes on must not fill the lists' queue, nor lengthen the ban with every request.
     pub(crate) fn register(
         &self,
         client: ClientKey,
@@ -90,7 +108,7 @@ impl Bans {
             BanWeight::Light => ban_after.max(MIN_LIGHT_HITS),
             BanWeight::Nothing => return None,
         };
-        if ban_after == 0 {
+        if ban_after == 0 || listed.is_some_and(|ban| time < ban.end) {
             return None;
         }
         if needed > 1 && !self.is_last_straw(client, finding.protection, needed, time) {
@@ -118,20 +136,13 @@ impl Bans {
         time: Timestamp,
         listed: Option<EarlierBan>,
     ) -> BlacklistEntry {
-        let remembered = self.earlier.get(&client, |earlier| *earlier);
-        let earlier = [listed, remembered].into_iter().flatten().max_by_key(|earlier| earlier.offences);
-        let offences = match earlier {
-            Some(earlier) if time.since(earlier.end) < self.settings.forgive_after => {
-                earlier.offences.saturating_add(1)
-            }
-            _ => 1,
-        };
-        let expires = self.length(offences).map(|length| time + length);
-        let end = expires.unwrap_or(time);
-        self.earlier.update(
+        let LatestBan { offences, expires, .. } = self.earlier.update(
             client,
-            || EarlierBan { offences, end },
-            |earlier| *earlier = EarlierBan { offences, end },
+            || None,
+            |latest| match *latest {
+                Some(latest) if time.since(latest.begun).max(latest.begun.since(time)) < UNDER_WAY => latest,
+                remembered => *latest.insert(self.next_ban(time, listed, remembered)),
+            },
         );
         BlacklistEntry {
             network: client.network(self.ipv6_prefix),
@@ -142,6 +153,26 @@ impl Bans {
             offences,
             extended_request_info: None,
         }
+    }
+
+    fn next_ban(
+        &self,
+        time: Timestamp,
+        listed: Option<EarlierBan>,
+        remembered: Option<LatestBan>,
+    ) -> LatestBan {
+        let remembered = remembered.map(|latest| EarlierBan {
+            offences: latest.offences,
+            end: latest.expires.unwrap_or(latest.begun),
+        });
+        let earlier = [listed, remembered].into_iter().flatten().max_by_key(|earlier| earlier.offences);
+        let offences = match earlier {
+            Some(earlier) if time.since(earlier.end) < self.settings.forgive_after => {
+                earlier.offences.saturating_add(1)
+            }
+            _ => 1,
+        };
+        LatestBan { offences, begun: time, expires: self.length(offences).map(|length| time + length) }
     }
 
     /// How long the ban for the nth offence lasts; `None` is without an end.
