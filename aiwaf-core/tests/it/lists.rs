@@ -60,7 +60,7 @@ fn a_ban_is_in_force_for_the_very_next_request() {
         let ban = Visit::get("/.env").inspect(&engine).ban.unwrap();
         assert_eq!(ban.network, parse_network("203.0.113.1").unwrap());
         let next = Visit::get("/").at_time(second(0.0) + Duration::from_micros(1));
-        assert_eq!(next.objection(&engine).as_deref(), Some("Keyword block: .env"));
+        assert_eq!(next.objection(&engine).as_deref(), Some("IP blacklisted: Keyword block: .env"));
         assert!(may_pass(&engine, "203.0.113.2", 0.1));
     }
 }

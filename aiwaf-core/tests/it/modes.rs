@@ -37,7 +37,7 @@ impl Step {
             3 => (Visit::get("/contact"), 200),
             4 => (Visit::form("/contact"), 200),
             5 => (Visit::get(format!("/missing/{number}")), 404),
-            6 => (Visit::get(["/cgi-bin/x", "/admin.bak/y", "/backup.zip"][usize::from(number) % 3]), 404),
+            6 => (Visit::get(SCANS[usize::from(number) % SCANS.len()]), 404),
             7 => (Visit::get(format!("/items/00000000-0000-4000-8000-{number:012}")), 404),
             8 => (Visit::get("/x?uuid=banana"), 200),
             9 => (Visit::get("/").header("user-agent", "curl/8.5"), 200),
@@ -46,10 +46,13 @@ impl Step {
     }
 }
 
-/// Clients with an even last number are in XX.
-struct Half;
+const SCANS: [&str; 6] =
+    ["/cgi-bin/luci", "/actuator/env", "/vendor/phpunit", "/solr/admin", "/boaform/admin", "/manager/html"];
 
-impl CountryLookup for Half {
+/// One of the clients is in XX.
+struct One;
+
+impl CountryLookup for One {
     fn country(&self, address: IpAddr) -> Option<CountryCode> {
         match address {
             IpAddr::V4(v4) if v4.octets()[3] == 2 => "XX".parse().ok(),
@@ -76,7 +79,7 @@ fn engine(mode: Mode) -> Engine {
     settings.geo_block.blocked_countries = vec!["XX".parse().unwrap()];
     settings.ai_anomaly.window = Duration::from_secs(30);
     settings.ai_anomaly.learn_keywords = false;
-    let builder = Engine::builder().settings(settings).countries(Arc::new(Half));
+    let builder = Engine::builder().settings(settings).countries(Arc::new(One));
     Protection::ALL
         .into_iter()
         .fold(builder, |builder, protection| builder.mode(protection, mode))

@@ -16,7 +16,6 @@ pub(crate) struct Visit {
     uri: Vec<u8>,
     protocol: &'static str,
     headers: Vec<(String, Vec<u8>)>,
-    route: Option<&'static str>,
 }
 
 /// The point in time that tests count seconds from.
@@ -46,7 +45,6 @@ impl Visit {
             uri: uri.as_ref().to_owned(),
             protocol: "HTTP/1.1",
             headers: headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_owned())).into(),
-            route: None,
         }
     }
 
@@ -73,11 +71,6 @@ impl Visit {
 
     pub(crate) fn protocol(self, protocol: &'static str) -> Self {
         Self { protocol, ..self }
-    }
-
-    /// The pattern of the route, as an adapter names it.
-    pub(crate) fn route(self, route: &'static str) -> Self {
-        Self { route: Some(route), ..self }
     }
 
     /// Sets a header in place of what is there by this name.
@@ -109,8 +102,7 @@ impl Visit {
             .with_method(self.method)
             .with_uri(&self.uri)
             .with_protocol(self.protocol)
-            .with_headers(&self.headers)
-            .with_route(self.route);
+            .with_headers(&self.headers);
         ask(&request)
     }
 
