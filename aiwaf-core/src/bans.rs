@@ -231,7 +231,8 @@ mod tests {
         let much_later = time + HOUR * 24 * 60;
         assert_eq!(bans.register(client(), &finding, 1, much_later, None).unwrap().offences, 1);
         let listed = EarlierBan { offences: 4, end: much_later };
-        assert_eq!(bans.register(client(), &finding, 1, much_later, Some(listed)).unwrap().offences, 5);
+        let next = much_later + HOUR;
+        assert_eq!(bans.register(client(), &finding, 1, next, Some(listed)).unwrap().offences, 5);
     }
 
     #[test]
@@ -242,6 +243,20 @@ mod tests {
             |settings| Bans::new(settings, 64).register(client(), &finding, 1, at(0), None).unwrap().expires;
         assert!(ban(BanSettings::default()).is_some());
         assert_eq!(ban(endless), None);
+    }
+
+    #[test]
+    fn hits_under_way_together_are_one_offence_and_the_banned_are_not_banned_anew() {
+        let bans = Bans::new(BanSettings::default(), 64);
+        let finding = hit(Reason::UuidTampering);
+        let ban = |second, listed| bans.register(client(), &finding, 1, at(second), listed);
+        let first = ban(0, None).unwrap();
+        let same = ban(0, None).unwrap();
+        assert_eq!((same.offences, same.expires), (1, first.expires));
+        let listed = EarlierBan { offences: 1, end: first.expires.unwrap() };
+        assert_eq!(ban(60, Some(listed)), None);
+        assert_eq!(ban(60, None).unwrap().offences, 2, "somebody had lifted the first");
+        assert_eq!(ban(86_400, Some(listed)).unwrap().offences, 3);
     }
 
     #[test]

@@ -7,8 +7,9 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use aiwaf_core::{
-    Action, AnomalyModel, CountryCode, CountryLookup, Engine, KeywordEntry, KeywordSource, Lists, Mode, Outcome,
-    PathExemptionEntry, PathRule, Protection, RateLimitOverride, Request, RoutePolicy, Settings, Timestamp,
+    Action, AnomalyModel, CountryCode, CountryLookup, Engine, KeywordEntry, KeywordSource, Lists, Mode,
+    Outcome, PathExemptionEntry, PathRule, Protection, RateLimitOverride, Request, RoutePolicy, Settings,
+    Timestamp,
 };
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
@@ -19,9 +20,13 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn run(input: &mut Unstructured<'_>) -> Result<()> {
-    let mut time = 1_700_000_000_000_000;
+    let mut time: i64 = 1_700_000_000_000_000;
     while !input.is_empty() {
-        time = if input.ratio(1, 50)? { input.arbitrary()? } else { time.saturating_add(input.arbitrary::<u32>()?.into()) };
+        time = if input.ratio(1, 50)? {
+            input.arbitrary()?
+        } else {
+            time.saturating_add(input.arbitrary::<u32>()?.into())
+        };
         exchange(input, Timestamp::from_unix_micros(time))?;
     }
     Ok(())
@@ -65,8 +70,20 @@ fn exchange(input: &mut Unstructured<'_>, time: Timestamp) -> Result<()> {
 }
 
 const HEADERS: [&str; 14] = [
-    "host", "User-Agent", "accept", "accept-language", "accept-encoding", "connection", "content-type", "referer",
-    "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest", "x-requested-with", "upgrade", "via",
+    "host",
+    "User-Agent",
+    "accept",
+    "accept-language",
+    "accept-encoding",
+    "connection",
+    "content-type",
+    "referer",
+    "sec-fetch-site",
+    "sec-fetch-mode",
+    "sec-fetch-dest",
+    "x-requested-with",
+    "upgrade",
+    "via",
 ];
 
 static ENFORCING: LazyLock<Engine> = LazyLock::new(|| engine(Mode::Enforce));
@@ -80,7 +97,8 @@ fn engine(mode: Mode) -> Engine {
         disable: vec![Protection::HeaderValidation],
         rate_limit: Some(RateLimitOverride { max: Some(10), ..RateLimitOverride::default() }),
     }];
-    let keyword = |keyword: &str, source| KeywordEntry { keyword: keyword.into(), count: 1, source, added: None };
+    let keyword =
+        |keyword: &str, source| KeywordEntry { keyword: keyword.into(), count: 1, source, added: None };
     let exempt = |path: &str| PathExemptionEntry { path: path.into(), reason: String::new(), added: None };
     let lists = Lists {
         keywords: vec![
@@ -91,7 +109,8 @@ fn engine(mode: Mode) -> Engine {
         path_exemptions: vec![exempt("/open/"), exempt("/*/x*y")],
         ..Lists::default()
     };
-    let builder = Protection::ALL.into_iter().fold(Engine::builder().settings(settings), |b, p| b.mode(p, mode));
+    let builder =
+        Protection::ALL.into_iter().fold(Engine::builder().settings(settings), |b, p| b.mode(p, mode));
     builder
         .lists(lists)
         .countries(Arc::new(Countries))

@@ -7,6 +7,7 @@ use super::percent::Decoder;
 /// one blank, no other control characters, ASCII letters in lower case. `&` and `=` stay where they are.
 pub(crate) fn normalize_query(raw: &[u8], out: &mut Buffer) {
     // Most queries stand for themselves but for their case.
+    #[allow(clippy::needless_bitwise_bool)] // without branches: this runs over every query
     let is_plain =
         |plain: bool, &byte: &u8| plain & byte.is_ascii_graphic() & (byte != b'%') & (byte != b'+');
     if raw.iter().fold(true, is_plain) {

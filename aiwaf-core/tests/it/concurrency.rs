@@ -42,7 +42,7 @@ fn publishing_while_requests_are_judged_is_seen_whole() {
     let stop = AtomicBool::new(false);
     std::thread::scope(|threads| {
         let publishing = threads.spawn(|| {
-            for _ in 0..200 {
+            for _ in 0..40 {
                 engine.publish(&lists, 0);
             }
             stop.store(true, Ordering::Relaxed);

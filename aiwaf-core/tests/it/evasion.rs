@@ -2,7 +2,7 @@
 
 use aiwaf_core::{Engine, PathRule, Protection, RoutePolicy, Settings};
 
-use crate::visit::{Visit, standard};
+use crate::visit::{Visit, client, standard};
 
 /// Spellings that some server takes for `/x.php`.
 const SCRIPT: &[&str] = &[
@@ -56,9 +56,10 @@ const SCRIPT: &[&str] = &[
 
 #[test]
 fn no_spelling_hides_a_keyword() {
-    for path in SCRIPT {
-        let engine = standard();
-        assert_eq!(Visit::get(path).objection(&engine).as_deref(), Some("Keyword block: .php"), "{path}");
+    let engine = standard();
+    for (path, number) in SCRIPT.iter().zip(1..) {
+        let objection = Visit::get(path).from(client(number)).objection(&engine);
+        assert_eq!(objection.as_deref(), Some("Keyword block: .php"), "{path}");
     }
 }
 
@@ -139,6 +140,7 @@ fn no_spelling_gets_around_a_requirement() {
 
 #[test]
 fn honest_paths_with_odd_characters_are_left_alone() {
+    let engine = standard();
     for path in [
         "/caf%C3%A9",
         "/%E6%97%A5%E6%9C%AC",
@@ -161,6 +163,6 @@ fn honest_paths_with_odd_characters_are_left_alone() {
         "/wiki/AC%2FDC",
         "/phpbb.example",
     ] {
-        assert_eq!(Visit::get(path).objection(&standard()), None, "{path}");
+        assert_eq!(Visit::get(path).objection(&engine), None, "{path}");
     }
 }

@@ -20,7 +20,7 @@ fn hostile() -> Vec<(&'static str, Visit)> {
     let header = |name: &str, value: Vec<u8>| Visit::get("/").header(name, value);
     let mut many_headers = Visit::get("/");
     for number in 0..10_000 {
-        many_headers = many_headers.header(&format!("x-{number}-{}", number % 7), "value");
+        many_headers = many_headers.and_header(&format!("x-{number}-{}", number % 7), "value");
     }
     vec![
         ("64 KiB of slashes", path("/", 65_536)),

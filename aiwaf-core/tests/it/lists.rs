@@ -204,7 +204,7 @@ fn without_a_store_publishing_is_not_undone_by_what_is_learned() {
             threads.spawn(|| {
                 (1..=3).for_each(|number| {
                     Visit::get("/cgi-bin/evilshell").from(client(number)).exchange(&engine, 404);
-                })
+                });
             });
             threads.spawn(|| engine.publish(&lists, 0));
         });

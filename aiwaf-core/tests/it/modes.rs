@@ -68,9 +68,9 @@ fn engine(mode: Mode) -> Engine {
     settings.rate_limit.window = Duration::from_secs(10);
     settings.rate_limit.max = 8;
     settings.rate_limit.flood = 14;
-    settings.bans.duration = Duration::from_secs(60);
+    settings.bans.duration = Duration::from_mins(1);
     settings.bans.max_duration = Duration::from_secs(200);
-    settings.bans.forgive_after = Duration::from_secs(300);
+    settings.bans.forgive_after = Duration::from_mins(5);
     settings.ip_keyword_block.ban_after = 3;
     settings.uuid_tamper.ban_after = 2;
     settings.uuid_tamper.guess_limit = 4;
@@ -88,7 +88,7 @@ fn engine(mode: Mode) -> Engine {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
     fn monitoring_counts_exactly_what_enforcing_would_have_denied(steps in steps()) {

@@ -74,8 +74,12 @@ impl Visit {
     }
 
     /// Sets a header in place of what is there by this name.
-    pub(crate) fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        self = self.without(name);
+    pub(crate) fn header(self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.without(name).and_header(name, value)
+    }
+
+    /// Adds a header, whether it is there or not.
+    pub(crate) fn and_header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.headers.push((name.to_owned(), value.as_ref().to_owned()));
         self
     }
