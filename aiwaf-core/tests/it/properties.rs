@@ -104,7 +104,7 @@ fn engine(mode: Mode) -> Engine {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
     fn no_request_panics_and_verdicts_are_consistent(requests in prop::collection::vec(anything(), 1..30)) {
