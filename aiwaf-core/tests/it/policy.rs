@@ -136,6 +136,7 @@ fn the_longest_prefix_wins_in_any_case_and_spelling() {
     }
 }
 
+#[cfg(feature = "toml")]
 #[test]
 fn path_rules_are_read_with_the_original_s_names() {
     let rules = r#"[{"PREFIX": "/api/", "DISABLE": ["HeaderValidationMiddleware", "RateLimitMiddleware"]}]"#;

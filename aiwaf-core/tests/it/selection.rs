@@ -37,6 +37,7 @@ fn the_builder_selects() {
     }
 }
 
+#[cfg(feature = "toml")]
 #[test]
 fn variables_select_by_name_and_by_the_original_s_class_names() {
     for (name, value, expected) in [
