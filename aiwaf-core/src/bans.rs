@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::client::ClientKey;
-use crate::lists::{BanSource, BlacklistEntry};
+use crate::lists::{BanRecord, BanSource, BlacklistEntry};
 use crate::protection::Protection;
 use crate::settings::seconds;
 use crate::state::BoundedMap;
@@ -50,6 +50,12 @@ pub(crate) struct EarlierBan {
     pub(crate) end: Timestamp,
 }
 
+impl From<&BanRecord> for EarlierBan {
+    fn from(ban: &BanRecord) -> Self {
+        Self { offences: ban.offences, end: ban.end }
+    }
+}
+
 /// Counts hits and turns them into bans.
 pub(crate) struct Bans {
     settings: BanSettings,
@@ -57,8 +63,19 @@ pub(crate) struct Bans {
     /// The times of the latest hits, oldest first; never more than `ban_after`.
     hits: BoundedMap<(ClientKey, Protection), SmallVec<[Timestamp; 2]>>,
     /// Bans that were swept from the lists are still remembered here.
-    earlier: BoundedMap<ClientKey, EarlierBan>,
+    earlier: BoundedMap<ClientKey, Option<LatestBan>>,
 }
+
+/// The latest ban of a client.
+#[derive(Debug, Clone, Copy)]
+struct LatestBan {
+    offences: u32,
+    begun: Timestamp,
+    expires: Option<Timestamp>,
+}
+
+/// Hits this close to a ban's beginning were under way together: threads judge requests of one client at the same time.
+const UNDER_WAY: Duration = Duration::from_secs(1);
 
 /// Clients whose hits are counted, and clients whose bans are remembered.
 const MAX_CLIENTS: usize = 100_000;
@@ -76,7 +93,8 @@ impl Bans {
         }
     }
 
-    /// Counts a hit. If that makes `ban_after` within the window, gives the ban.
+    /// Counts a hit. If that makes `ban_after` within the window, gives the ban. Whoever is banned, by `listed`, is not
+    /// banned anew: a flood that goes on must not fill the lists' queue, nor lengthen the ban with every request.
     pub(crate) fn register(
         &self,
         client: ClientKey,
@@ -90,7 +108,7 @@ impl Bans {
             BanWeight::Light => ban_after.max(MIN_LIGHT_HITS),
             BanWeight::Nothing => return None,
         };
-        if ban_after == 0 {
+        if ban_after == 0 || listed.is_some_and(|ban| time < ban.end) {
             return None;
         }
         if needed > 1 && !self.is_last_straw(client, finding.protection, needed, time) {
@@ -118,20 +136,13 @@ impl Bans {
         time: Timestamp,
         listed: Option<EarlierBan>,
     ) -> BlacklistEntry {
-        let remembered = self.earlier.get(&client, |earlier| *earlier);
-        let earlier = [listed, remembered].into_iter().flatten().max_by_key(|earlier| earlier.offences);
-        let offences = match earlier {
-            Some(earlier) if time.since(earlier.end) < self.settings.forgive_after => {
-                earlier.offences.saturating_add(1)
-            }
-            _ => 1,
-        };
-        let expires = self.length(offences).map(|length| time + length);
-        let end = expires.unwrap_or(time);
-        self.earlier.update(
+        let LatestBan { offences, expires, .. } = self.earlier.update(
             client,
-            || EarlierBan { offences, end },
-            |earlier| *earlier = EarlierBan { offences, end },
+            || None,
+            |latest| match *latest {
+                Some(latest) if time.since(latest.begun).max(latest.begun.since(time)) < UNDER_WAY => latest,
+                remembered => *latest.insert(self.next_ban(time, listed, remembered)),
+            },
         );
         BlacklistEntry {
             network: client.network(self.ipv6_prefix),
@@ -142,6 +153,26 @@ impl Bans {
             offences,
             extended_request_info: None,
         }
+    }
+
+    fn next_ban(
+        &self,
+        time: Timestamp,
+        listed: Option<EarlierBan>,
+        remembered: Option<LatestBan>,
+    ) -> LatestBan {
+        let remembered = remembered.map(|latest| EarlierBan {
+            offences: latest.offences,
+            end: latest.expires.unwrap_or(latest.begun),
+        });
+        let earlier = [listed, remembered].into_iter().flatten().max_by_key(|earlier| earlier.offences);
+        let offences = match earlier {
+            Some(earlier) if time.since(earlier.end) < self.settings.forgive_after => {
+                earlier.offences.saturating_add(1)
+            }
+            _ => 1,
+        };
+        LatestBan { offences, begun: time, expires: self.length(offences).map(|length| time + length) }
     }
 
     /// How long the ban for the nth offence lasts; `None` is without an end.
@@ -200,7 +231,8 @@ mod tests {
         let much_later = time + HOUR * 24 * 60;
         assert_eq!(bans.register(client(), &finding, 1, much_later, None).unwrap().offences, 1);
         let listed = EarlierBan { offences: 4, end: much_later };
-        assert_eq!(bans.register(client(), &finding, 1, much_later, Some(listed)).unwrap().offences, 5);
+        let next = much_later + HOUR;
+        assert_eq!(bans.register(client(), &finding, 1, next, Some(listed)).unwrap().offences, 5);
     }
 
     #[test]
@@ -211,6 +243,20 @@ mod tests {
             |settings| Bans::new(settings, 64).register(client(), &finding, 1, at(0), None).unwrap().expires;
         assert!(ban(BanSettings::default()).is_some());
         assert_eq!(ban(endless), None);
+    }
+
+    #[test]
+    fn hits_under_way_together_are_one_offence_and_the_banned_are_not_banned_anew() {
+        let bans = Bans::new(BanSettings::default(), 64);
+        let finding = hit(Reason::UuidTampering);
+        let ban = |second, listed| bans.register(client(), &finding, 1, at(second), listed);
+        let first = ban(0, None).unwrap();
+        let same = ban(0, None).unwrap();
+        assert_eq!((same.offences, same.expires), (1, first.expires));
+        let listed = EarlierBan { offences: 1, end: first.expires.unwrap() };
+        assert_eq!(ban(60, Some(listed)), None);
+        assert_eq!(ban(60, None).unwrap().offences, 2, "somebody had lifted the first");
+        assert_eq!(ban(86_400, Some(listed)).unwrap().offences, 3);
     }
 
     #[test]

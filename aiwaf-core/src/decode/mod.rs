@@ -15,6 +15,16 @@ use smallvec::SmallVec;
 /// Where a normal form is written; on the stack for requests of ordinary size.
 pub(crate) type Buffer = SmallVec<[u8; 512]>;
 
+/// The normal form of a path or prefix that an operator wrote, who may have copied it from a browser's address bar.
+/// One that would mean another path than it seems to is only folded to lower case, and fits nothing.
+pub(crate) fn normalize_pattern(pattern: &str) -> Box<[u8]> {
+    let mut buffer = Buffer::new();
+    if pattern.contains('%') && !normalize_path(pattern.as_bytes(), &mut buffer) {
+        return buffer.into_vec().into_boxed_slice();
+    }
+    pattern.to_ascii_lowercase().into_bytes().into_boxed_slice()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -73,6 +83,15 @@ mod tests {
             (b"/%ef%bc%8eenv", "/.env"),
         ] {
             assert_eq!(path(raw), (expected.to_owned(), true), "{}", raw.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn patterns_are_decoded_unless_that_would_widen_them() {
+        for (pattern, expected) in
+            [("/My%20Files/", "/my files/"), ("/Hooks/", "/hooks/"), ("/%2e", "/%2e"), ("/a%2f..", "/a%2f..")]
+        {
+            assert_eq!(&*normalize_pattern(pattern), expected.as_bytes(), "{pattern}");
         }
     }
 

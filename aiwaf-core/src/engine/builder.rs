@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Engine;
 use super::statistics::Counters;
+use super::would_be::WouldBe;
 use crate::bans::Bans;
 use crate::detect::ai_anomaly::{AiAnomaly, AnomalyModel};
 use crate::detect::geo_block::{CountryLookup, GeoBlock};
@@ -16,7 +17,7 @@ use crate::lists::{ChangeSink, Lists, LiveLists, SnapshotSettings, fold};
 use crate::policy::{InvalidRoute, PathRules, RoutePolicy, Routes};
 use crate::protection::{Mode, Preset, Protection, ProtectionSet};
 use crate::settings::{Settings, SettingsError};
-use crate::state::{BoundedMap, KnownPaths};
+use crate::state::KnownPaths;
 
 /// Collects what an [`Engine`] runs on. Without any call, all protections run with their defaults, in memory.
 ///
@@ -163,7 +164,7 @@ impl EngineBuilder {
             known_paths: KnownPaths::new(KNOWN_PATHS),
             lists: LiveLists::new(self.lists, snapshot_settings, self.sink),
             bans: Bans::new(settings.bans.clone(), ipv6_prefix),
-            would_be_banned: BoundedMap::new(WOULD_BE_BANNED),
+            would_be: WouldBe::new(settings.bans.clone(), ipv6_prefix),
             path_rules: PathRules::new(&settings.path_rules),
             routes,
             counters: Counters::default(),
@@ -174,6 +175,3 @@ impl EngineBuilder {
 
 /// Paths that are remembered as answered; about 50 bytes each.
 const KNOWN_PATHS: usize = 100_000;
-
-/// Clients that monitored protections would have banned.
-const WOULD_BE_BANNED: usize = 100_000;

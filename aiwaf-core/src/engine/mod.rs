@@ -2,12 +2,14 @@
 
 mod builder;
 mod statistics;
+mod would_be;
 
 pub use builder::{BuildError, EngineBuilder};
 pub use statistics::Statistics;
 
 use std::net::IpAddr;
 
+use self::would_be::WouldBe;
 use crate::bans::{Bans, EarlierBan};
 use crate::client::ClientKey;
 use crate::decode::{Buffer, normalize_path, normalize_query};
@@ -20,11 +22,11 @@ use crate::detect::rate_limit::{RateLimit, RateScope};
 use crate::detect::uuid_tamper::UuidTamper;
 use crate::detect::{Inspection, Observation};
 use crate::lists::{BanRecord, BlacklistEntry, ListChange, Lists, LiveLists, Snapshot};
-use crate::policy::{self, Applicable, CompiledRule, PathRules, RoutePolicy, Routes};
+use crate::policy::{self, Applicable, CompiledRule, PathRules, Route, Routes};
 use crate::protection::{Protection, ProtectionSet};
 use crate::request::{Outcome, Request};
 use crate::settings::Settings;
-use crate::state::{BoundedMap, KnownPaths};
+use crate::state::KnownPaths;
 use crate::verdict::{BanWeight, CountryCode, Finding, Reason, Verdict};
 
 /// Decides about requests, and learns from how they end.
@@ -65,8 +67,7 @@ pub struct Engine {
     known_paths: KnownPaths,
     lists: LiveLists,
     bans: Bans,
-    /// Clients that would be banned if what is monitored were enforced.
-    would_be_banned: BoundedMap<ClientKey, BanRecord>,
+    would_be: WouldBe,
     path_rules: PathRules,
     routes: Routes,
     counters: statistics::Counters,
@@ -120,8 +121,7 @@ impl Engine {
         let (mut path, mut query) = (Buffer::new(), Buffer::new());
         let route = self.routes.find(request.path);
         let request = request.with_route(request.route.or(route.map(|route| &*route.pattern)));
-        let policy = route.map(|route| route.policy);
-        let context = self.context(&request, policy, &snapshot, &mut path, &mut query);
+        let context = self.context(&request, route, &snapshot, &mut path, &mut query);
         let mut verdict = Verdict::allow(context.applicable.protections);
         verdict.monitored.extend(self.would_be_blacklisted(&context));
         for protection in context.applicable.protections.iter() {
@@ -141,6 +141,9 @@ impl Engine {
                 break;
             }
         }
+        if verdict.is_allowed() && !verdict.monitored.is_empty() {
+            self.would_be.deny(&request, context.inspection.client);
+        }
         verdict
     }
 
@@ -148,7 +151,7 @@ impl Engine {
     fn context<'c>(
         &'c self,
         request: &'c Request<'_>,
-        policy: Option<RoutePolicy>,
+        route: Option<&Route>,
         snapshot: &Snapshot,
         path: &'c mut Buffer,
         query: &'c mut Buffer,
@@ -157,6 +160,7 @@ impl Engine {
         normalize_query(request.query, query);
         let exemption = snapshot.exempt_paths.find(path);
         let rule = self.path_rules.find(path);
+        let policy = route.map(|route| route.policy(repaired));
         let applicable = policy::resolve(self.enabled, exemption, policy, rule, repaired);
         let client = ClientKey::new(request.client, self.settings.client.ipv6_prefix);
         Context { inspection: Inspection { request, client, path, query }, applicable, rule }
@@ -205,9 +209,8 @@ impl Engine {
         if self.monitored.is_empty() || !context.applicable.protections.contains(Protection::IpKeywordBlock) {
             return None;
         }
-        let time = context.inspection.request.time;
-        let ban = self.would_be_banned.get(&context.inspection.client, |ban| ban.clone())?;
-        ban.is_active(time).then(|| already_banned(Box::from(&*ban.reason)))
+        let Inspection { request, client, .. } = context.inspection;
+        self.would_be.banned(client, request.time).map(already_banned)
     }
 
     fn rate_scope(&self, rule: Option<&CompiledRule>) -> RateScope {
@@ -235,34 +238,32 @@ impl Engine {
         finding: &Finding,
         snapshot: &Snapshot,
     ) -> Option<Box<BlacklistEntry>> {
-        let entry = self.register(inspection, finding, snapshot)?;
-        self.lists.ban(inspection.client, entry.clone());
+        let (client, time) = (inspection.client, inspection.request.time);
+        let ban_after = self.settings.ban_after(finding.protection);
+        let listed = self.listed_ban(inspection, snapshot);
+        let entry = self.bans.register(client, finding, ban_after, time, listed)?;
+        self.lists.ban(client, entry.clone());
         Some(Box::new(entry))
     }
 
     fn remember_would_be_ban(&self, inspection: &Inspection<'_>, finding: &Finding, snapshot: &Snapshot) {
-        if let Some(entry) = self.register(inspection, finding, snapshot) {
-            let ban = BanRecord::new(&entry, entry.reason.as_str().into());
-            self.would_be_banned.update(inspection.client, || ban.clone(), |known| *known = ban.clone());
-        }
+        let ban_after = self.settings.ban_after(finding.protection);
+        let listed = self.listed_ban(inspection, snapshot);
+        self.would_be.register(inspection.client, finding, ban_after, inspection.request.time, listed);
     }
 
-    fn register(
-        &self,
-        inspection: &Inspection<'_>,
-        finding: &Finding,
-        snapshot: &Snapshot,
-    ) -> Option<BlacklistEntry> {
-        let (client, time) = (inspection.client, inspection.request.time);
-        let earlier = self.lists.find_ban(snapshot, client, inspection.request.client, time, |ban| {
-            EarlierBan { offences: ban.offences, end: ban.end }
-        });
-        self.bans.register(client, finding, self.settings.ban_after(finding.protection), time, earlier)
+    fn listed_ban(&self, inspection: &Inspection<'_>, snapshot: &Snapshot) -> Option<EarlierBan> {
+        let request = inspection.request;
+        self.lists
+            .find_ban(snapshot, inspection.client, request.client, request.time, |ban| EarlierBan::from(ban))
     }
 
     /// Learns from how a request ended that was allowed. Costs about as much as `inspect`.
     ///
-    /// Don't call it for requests that the engine denied: what they asked for is no sign of what the site has.
+    /// Don't call it for requests that the engine denied: what they asked for is no sign of what the site has. Call it
+    /// with the client, time and path that `inspect` saw: by these the engine knows again what protections in monitor
+    /// mode would have denied. Those learn nothing from such a request, as if they had; one thing can't be told in
+    /// monitor mode: what the keywords would do that `ai_anomaly` would learn, for those are put on no list.
     pub fn observe(&self, request: &Request<'_>, outcome: &Outcome) {
         let snapshot = self.lists.snapshot();
         if snapshot.is_whitelisted(request.client) {
@@ -271,10 +272,16 @@ impl Engine {
         let (mut path, mut query) = (Buffer::new(), Buffer::new());
         let route = self.routes.find(request.path);
         let request = request.with_route(request.route.or(route.map(|route| &*route.pattern)));
-        let policy = route.map(|route| route.policy);
-        let context = self.context(&request, policy, &snapshot, &mut path, &mut query);
-        let applied = context.applicable.protections;
+        let context = self.context(&request, route, &snapshot, &mut path, &mut query);
+        let mut applied = context.applicable.protections;
         let inspection = context.inspection;
+        let mut paths_are_known = true;
+        if !self.monitored.is_empty() && self.would_be.was_denied(&request, inspection.client) {
+            // Enforced, what is monitored would never have seen this answer. What is enforced learns from it, as ever.
+            applied = applied.difference(self.monitored);
+            let asking = ProtectionSet::EMPTY.with(Protection::IpKeywordBlock).with(Protection::AiAnomaly);
+            paths_are_known = !asking.intersection(self.enabled).difference(self.monitored).is_empty();
+        }
         let keyword_hits = if applied.contains(Protection::AiAnomaly) {
             snapshot.keywords.count(inspection.path, inspection.query)
         } else {
@@ -282,7 +289,9 @@ impl Engine {
         };
         let known_path = self.is_known_path(&inspection);
         let observation = Observation { inspection, known_path, outcome: *outcome, keyword_hits };
-        self.known_paths.observe(&observation);
+        if paths_are_known {
+            self.known_paths.observe(&observation);
+        }
         if applied.contains(Protection::UuidTamper) {
             self.uuid_tamper.observe(&observation);
         }

@@ -141,10 +141,19 @@ impl KeywordSet {
     /// How many keywords stand in path and query, each place counted once, up to 255.
     pub(crate) fn count(&self, path: &[u8], query: &[u8]) -> u32 {
         let count = |automaton: &Option<AhoCorasick>, text: &[u8]| {
+            let mut counted_to = 0;
             automaton.as_ref().map_or(0, |automaton| {
                 automaton
-                    .find_iter(text)
+                    // Overlapping, or the `.php` in `.php5`, which is no word, would hide that.
+                    .find_overlapping_iter(text)
                     .filter(|found| is_word(text, found.start(), found.end()))
+                    .filter(|found| {
+                        let apart = found.start() >= counted_to;
+                        if apart {
+                            counted_to = found.end();
+                        }
+                        apart
+                    })
                     .take(255)
                     .fold(0, |count, _| count + 1)
             })
@@ -266,6 +275,7 @@ mod tests {
     fn counts_places() {
         let set = KeywordSet::new(&[], &[]);
         assert_eq!(set.count(b"/.git/x.php", b""), 2);
+        assert_eq!(set.count(b"/x.php5", b""), 1);
         assert_eq!(set.count(b"/", b""), 0);
     }
 }

@@ -62,9 +62,15 @@ impl LiveLists {
 
     /// Puts `lists` in force, which contain all changes that the sink numbered up to `contained`.
     pub(crate) fn publish(&self, lists: &Lists, contained: u64) {
-        self.snapshot.store(Arc::new(Snapshot::new(lists, &self.settings)));
-        if let Home::Here(own) = &self.home {
-            own.lock().clone_from(lists);
+        let snapshot = Arc::new(Snapshot::new(lists, &self.settings));
+        match &self.home {
+            Home::Elsewhere(_) => self.snapshot.store(snapshot),
+            Home::Here(own) => {
+                // Under one lock: what is learned meanwhile must be added to these lists, not to the ones before.
+                let mut own = own.lock();
+                own.clone_from(lists);
+                self.snapshot.store(snapshot);
+            }
         }
         self.recent.retain(|_, ban| ban.sequence > contained);
         if self.recent.len() == 0 {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use foldhash::fast::RandomState;
 
+use crate::decode::normalize_pattern;
 use crate::lists::PathExemptionEntry;
 
 /// Exempt paths, compiled. Everything is compared in normal form, so without regard to case.
@@ -133,7 +134,7 @@ impl ExemptPaths {
 
 impl Patterns {
     fn add(&mut self, pattern: &str) {
-        let pattern = pattern.trim().to_ascii_lowercase().into_bytes().into_boxed_slice();
+        let pattern = normalize_pattern(pattern.trim());
         if pattern.is_empty() || pattern.len() > MAX_PATTERN {
             return;
         }

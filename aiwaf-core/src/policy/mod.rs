@@ -9,7 +9,7 @@ pub use routes::{InvalidRoute, RoutePolicy};
 
 pub(crate) use exempt_paths::{ExemptPaths, Exemption, MAX_PATTERN};
 pub(crate) use path_rules::{CompiledRule, PathRules};
-pub(crate) use routes::Routes;
+pub(crate) use routes::{Route, Routes};
 
 use crate::protection::{Protection, ProtectionSet};
 
@@ -26,7 +26,8 @@ pub(crate) struct Applicable {
 
 /// Works out what applies, given what is enabled and what each kind of rule says.
 ///
-/// A path that had to be repaired (`/static/../admin`) gets no exemption and no fewer protections, by whatever rule.
+/// A path that had to be repaired (`/static/../admin`) gets no exemption, nor fewer protections by a path rule; whether
+/// it gets those of its route, the [`Route`] says.
 pub(crate) fn resolve(
     enabled: ProtectionSet,
     exemption: Option<Exemption>,

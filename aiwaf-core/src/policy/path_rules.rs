@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::decode::normalize_pattern;
 use crate::protection::{Protection, ProtectionSet};
 use crate::settings::seconds;
 
@@ -89,7 +90,7 @@ impl PathRules {
             .iter()
             .zip(1..=u16::MAX)
             .map(|(rule, number)| CompiledRule {
-                prefix: rule.prefix.to_ascii_lowercase().into_bytes().into(),
+                prefix: normalize_pattern(&rule.prefix),
                 disable: rule.disable.iter().copied().collect(),
                 rate_limit: rule.rate_limit,
                 number,

@@ -62,6 +62,11 @@ impl RoutePolicy {
         }
     }
 
+    /// What it requires, without what it exempts.
+    pub(crate) fn requirements(self) -> Self {
+        Self { allowed: ProtectionSet::ALL, ..self }
+    }
+
     pub(crate) fn allowed(self) -> ProtectionSet {
         self.allowed
     }
@@ -86,7 +91,16 @@ pub(crate) struct Routes {
 #[derive(Clone)]
 pub(crate) struct Route {
     pub(crate) pattern: Box<str>,
-    pub(crate) policy: RoutePolicy,
+    policy: RoutePolicy,
+}
+
+impl Route {
+    /// The policy for a request that this route answers. If its pattern takes any rest (`/files/{*path}`) and the path
+    /// had to be repaired, nobody knows what the handler makes of the rest: it may climb out of the route, so that what
+    /// the route exempts is not exempt. Any other pattern names all segments, and holds however they are spelled.
+    pub(crate) fn policy(&self, repaired: bool) -> RoutePolicy {
+        if repaired && self.pattern.contains("{*") { self.policy.requirements() } else { self.policy }
+    }
 }
 
 impl Routes {

@@ -1,0 +1,146 @@
+//! When hits become bans, and how long those last.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aiwaf_core::{BanSource, ChangeSink, Engine, ListChange, Protection, Settings};
+
+use crate::visit::{Visit, client, only, second, standard};
+
+/// After how many of these hits in a row, a second apart, the client is banned; `None` if not after twenty.
+fn hits_until_ban(engine: &Engine, offence: impl Fn(f64) -> Visit) -> Option<u32> {
+    (1..=20).find(|hit| {
+        let verdict = offence(f64::from(*hit)).exchange(engine, 404);
+        assert!(!verdict.is_allowed(), "hit {hit} is none");
+        verdict.ban.is_some()
+    })
+}
+
+#[test]
+fn each_protection_bans_after_as_many_hits_as_documented() {
+    type Offence = fn(f64) -> Visit;
+    let cases: [(&str, Offence, Option<u32>); 5] = [
+        ("a keyword", |time| Visit::get("/.env").at(time), Some(1)),
+        ("a tampered identifier", |time| Visit::get("/x?uuid=7").at(time), Some(1)),
+        ("a form that was not loaded", |time| Visit::form("/login").at(time), Some(3)),
+        ("a tool", |time| Visit::get("/").header("user-agent", "sqlmap/1.8").at(time), None),
+        (
+            "a keyword that a page asks for",
+            |time| Visit::get("/.env").header("sec-fetch-site", "cross-site").at(time),
+            None,
+        ),
+    ];
+    for (name, offence, expected) in cases {
+        assert_eq!(hits_until_ban(&standard(), offence), expected, "{name}");
+    }
+}
+
+#[test]
+fn too_fast_a_form_bans_at_once_and_exceeding_the_limit_does_not() {
+    let engine = standard();
+    assert!(Visit::get("/login").exchange(&engine, 200).is_allowed());
+    let ban = Visit::form("/login").at(0.4).inspect(&engine).ban.unwrap();
+    assert_eq!(
+        (ban.reason.as_str(), ban.source),
+        ("Form submitted too quickly (0.40s)", BanSource::Protection(Protection::Honeypot))
+    );
+
+    let visit = |number: u32| Visit::get("/").from(client(2)).at(f64::from(number) * 0.1);
+    let verdicts: Vec<_> = (0..200).map(|number| visit(number).inspect(&engine)).collect();
+    assert!(verdicts[..199].iter().all(|verdict| verdict.ban.is_none()));
+    assert_eq!(verdicts[199].ban.as_ref().unwrap().reason, "Flood pattern");
+}
+
+#[test]
+fn ban_after_can_be_set_for_each_protection() {
+    for (ban_after, expected) in [(0, None), (1, Some(1)), (3, Some(3)), (20, Some(20))] {
+        let mut settings = Settings::default();
+        settings.uuid_tamper.ban_after = ban_after;
+        let engine = Engine::builder().settings(settings).build().unwrap();
+        assert_eq!(hits_until_ban(&engine, |time| Visit::get("/x?uuid=7").at(time)), expected, "{ban_after}");
+    }
+}
+
+#[test]
+fn hits_add_up_per_client_and_protection_and_within_the_window() {
+    let mut settings = Settings::default();
+    settings.uuid_tamper.ban_after = 2;
+    settings.header_validation.ban_after = 2;
+    let engine = Engine::builder().settings(settings).build().unwrap();
+    let tamper = |time| Visit::get("/x?uuid=7").at(time);
+    assert!(tamper(0.0).inspect(&engine).ban.is_none());
+    assert!(tamper(0.0).from(client(2)).inspect(&engine).ban.is_none(), "another client");
+    let tool = Visit::get("/").header("user-agent", "sqlmap/1.8").at(1.0);
+    assert!(tool.inspect(&engine).ban.is_none(), "another protection");
+    assert!(tamper(600.0).inspect(&engine).ban.is_none(), "the first is forgotten");
+    assert!(tamper(1199.9).inspect(&engine).ban.is_some());
+}
+
+#[test]
+fn repeated_offences_double_the_ban_up_to_the_longest() {
+    let engine = standard();
+    let mut time = 0.0;
+    for (offences, days) in [(1, 1), (2, 2), (3, 4), (4, 8), (5, 16), (6, 30), (7, 30)] {
+        let ban = Visit::get("/.env").at(time).inspect(&engine).ban.unwrap();
+        let length = f64::from(days) * 86_400.0;
+        assert_eq!((ban.offences, ban.expires), (offences, Some(second(time + length))));
+        time += length + 3600.0;
+    }
+    let ban = Visit::get("/.env").at(time + 40.0 * 86_400.0).inspect(&engine).ban.unwrap();
+    assert_eq!(ban.offences, 1, "a week after the last ban's end a client is new");
+}
+
+#[derive(Default)]
+struct Counter(AtomicU64);
+
+impl ChangeSink for Counter {
+    fn submit(&self, _: ListChange) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+#[test]
+fn who_is_banned_already_is_not_banned_anew_with_every_request() {
+    // Without the protection that asks the blacklist, a flood goes on being one.
+    let sink = Arc::new(Counter::default());
+    let engine =
+        Engine::builder().only([Protection::RateLimit]).sink(Arc::clone(&sink) as _).build().unwrap();
+    let bans: Vec<_> = (0..1000)
+        .filter_map(|number| Visit::get("/").at(f64::from(number) * 0.01).inspect(&engine).ban)
+        .collect();
+    assert_eq!(bans.len(), 1);
+    assert_eq!((bans[0].offences, sink.0.load(Ordering::Relaxed)), (1, 1));
+    let later = 2.0 * 86_400.0;
+    let again: Vec<_> = (0..1000)
+        .filter_map(|number| Visit::get("/").at(later + f64::from(number) * 0.01).inspect(&engine).ban)
+        .collect();
+    assert_eq!((again.len(), again[0].offences), (1, 2));
+}
+
+#[test]
+fn hits_that_were_under_way_together_are_one_offence() {
+    let engine = standard();
+    let start = std::sync::Barrier::new(16);
+    std::thread::scope(|threads| {
+        for _ in 0..16 {
+            threads.spawn(|| {
+                start.wait();
+                Visit::get("/.env").inspect(&engine)
+            });
+        }
+    });
+    let ban = Visit::get("/.env").at(25.0 * 3600.0).inspect(&engine).ban.unwrap();
+    assert_eq!(ban.offences, 2);
+}
+
+#[test]
+fn bans_count_in_the_statistics() {
+    let engine = only(&[Protection::IpKeywordBlock]);
+    for number in 1..=5 {
+        Visit::get("/.env").from(client(number)).inspect(&engine);
+        Visit::get("/").from(client(number)).at(1.0).inspect(&engine);
+    }
+    let statistics = engine.statistics();
+    assert_eq!((statistics.requests, statistics.blocked, statistics.bans), (10, 10, 5));
+    assert_eq!(statistics.enforced[0], 10);
+}
