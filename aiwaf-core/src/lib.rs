@@ -1,6 +1,55 @@
 //! The decisions of AIWAF, a web application firewall that learns and lives inside the service that it protects.
 //!
-//! This crate knows no file, socket, clock, async runtime or HTTP framework.
+//! This crate knows no file, socket, clock, async runtime or HTTP framework: time comes in with each request, lists come
+//! in as values, and what it wants from outside it asks through small ports. So it guards any kind of service; the crate
+//! `aiwaf-middleware` puts it around tower services, and `examples/tcp_service.rs` around a plain TCP one.
+//!
+//! ```
+//! use aiwaf_core::{Action, Engine, Protection, Request, Timestamp};
+//!
+//! let engine = Engine::builder().only([Protection::IpKeywordBlock, Protection::RateLimit]).build()?;
+//! let now = Timestamp::from_unix_seconds(1.7e9);
+//! let verdict = engine.inspect(&Request::new("203.0.113.9".parse()?, now));
+//! assert_eq!(verdict.action, Action::Allow);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # The way of a request
+//!
+//! 1. The adapter makes a [`Request`]: a borrowed view, of which only the client and the time are required.
+//! 2. [`Engine::inspect`] brings path and query into normal form, works out which protections apply (required > path
+//!    rule > route policy > exempt path > default), and asks these in order until one objects.
+//! 3. The [`Verdict`] says allow, throttle or block; why ([`Reason`]); which field matched and where ([`Match`]); and
+//!    whether the client is banned from now on.
+//! 4. [`Engine::observe`] learns from the answer: known paths, page loads of forms, behaviour, keywords.
+//!
+//! # Where things are
+//!
+//! | module | what | state |
+//! |---|---|---|
+//! | `request`, `verdict`, `protection`, `timestamp`, `client` | the vocabulary | none |
+//! | `settings` | what a person may set, its defaults, its checks | none |
+//! | `engine` | order, verdicts, bans, counting; what monitor mode would have done | counters |
+//! | `policy` | exempt paths, path rules, route policies | none |
+//! | `detect` | one file or folder for each protection: settings, detector, tests | bounded maps |
+//! | `lists` | entries, changes, compiled snapshots, what is newer than the snapshot | one snapshot, swapped atomically |
+//! | `decode` | normal forms of path and query | none |
+//! | `bans` | when hits become a ban, how long it lasts | bounded maps |
+//! | `behavior`, `features`, `keyword_learning`, `scanning_paths` | what a client did lately, and what is learned from it | bounded |
+//! | `access_log` | the log record: writing and reading side by side, so that they can't drift apart | none |
+//! | `state` | the bounded maps themselves | |
+//!
+//! Invariants: no I/O; no clock; no lock is held across a call into a port but a look-up's own; every map is bounded;
+//! time and memory for a request are linear in its size; nothing that a client sends can panic.
+//!
+//! # Ports
+//!
+//! | port | who asks for it | who fills it |
+//! |---|---|---|
+//! | [`Headers`] | all detectors | the adapter, over its own header type |
+//! | [`ChangeSink`] and [`Engine::publish`] | bans, learned keywords | `aiwaf-storage` |
+//! | [`CountryLookup`] | `geo_block` | `MaxMindCountries` (feature `geo`), or anything else |
+//! | [`AnomalyModel`] | `ai_anomaly` | whoever has a model |
 
 mod access_log;
 mod bans;

@@ -10,7 +10,7 @@ use aiwaf_core::{Settings, SettingsError};
 use crate::waf::Error;
 
 /// An `aiwaf.toml` that explains every setting, each at its default.
-pub const SETTINGS_FILE: &str = include_str!("aiwaf.toml");
+pub const SETTINGS_FILE: &str = include_str!("../aiwaf.toml");
 
 /// Where the settings are if nobody says.
 const DEFAULT_FILE: &str = "aiwaf.toml";

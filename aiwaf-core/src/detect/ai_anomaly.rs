@@ -30,7 +30,8 @@ pub struct AiAnomalySettings {
     /// How long behaviour is remembered, in seconds, 10 to 3,600 (`AIWAF_WINDOW_SECONDS`). Default: 300.
     #[serde(with = "seconds")]
     pub window: Duration,
-    /// The model file (`AIWAF_MODEL_PATH`); empty is none, and then keywords and behaviour alone decide. Default: none.
+    /// The model file (`AIWAF_MODEL_PATH`), for whoever loads one into the engine; empty is none, and then keywords and
+    /// behaviour alone decide. Default: none.
     pub model_path: String,
     /// Whether keywords are learned from what attackers ask for. Default: true.
     pub learn_keywords: bool,

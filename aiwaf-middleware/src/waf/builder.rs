@@ -179,6 +179,14 @@ impl AiwafBuilder {
         if let Some(problem) = unreadable_countries {
             shared.report("country_database", &problem);
         }
+        let anomaly = &shared.engine.settings().ai_anomaly;
+        if !anomaly.model_path.is_empty() && shared.engine.is_enabled(Protection::AiAnomaly) {
+            shared.report(
+                "model",
+                "this version reads no model files, so ai_anomaly goes by keywords and behaviour alone: remove \
+                 ai_anomaly.model_path (AIWAF_MODEL_PATH)",
+            );
+        }
         Ok(Aiwaf { shared: Arc::new(shared) })
     }
 }
