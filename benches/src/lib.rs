@@ -1,4 +1,12 @@
-//! Inputs for the measurements: the same at every run.
+//! Inputs for the measurements, the same at every run, and what measurements of whole processes need.
+
+mod load;
+mod process;
+mod report;
+
+pub use load::Load;
+pub use process::{cpu_time, resident_bytes};
+pub use report::{is_quick, median, write_report};
 
 use aiwaf_core::{BlacklistEntry, KeywordEntry, KeywordSource, Lists, Timestamp, parse_network};
 

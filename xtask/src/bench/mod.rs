@@ -1,0 +1,227 @@
+//! `cargo xtask bench`: runs the measurements, and sets what they found beside budgets and peers.
+
+mod figures;
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use self::figures::Figures;
+use crate::metadata::{Metadata, cargo};
+use crate::options::Options;
+use crate::run::run as run_command;
+use crate::table::Table;
+
+/// Runs the command.
+pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
+    let options = Options::parse(arguments, &["--quick", "--json"], &[])?;
+    options.nothing_else()?;
+    let target = Metadata::read()?.target_directory;
+    let start = SystemTime::now();
+    for bench in ["decision", "memory", "service"] {
+        let mut command = cargo();
+        command.args(["bench", "--package", "aiwaf-benches", "--bench", bench, "--"]);
+        if options.has("--quick") {
+            command.arg("--quick");
+        }
+        if options.has("--json") {
+            // The measurements' own words are for people.
+            command.stdout(std::io::stderr());
+        }
+        run_command(&mut command)?;
+    }
+    let rows = rows(&target, start)?;
+    if options.has("--json") {
+        println!("{}", serde_json::to_string_pretty(&rows)?);
+    } else {
+        println!("\n{}", table(&rows));
+        if options.has("--quick") {
+            println!("These figures are rough: --quick takes few samples.");
+        }
+    }
+    Ok(())
+}
+
+/// One figure.
+#[derive(Debug, PartialEq, Serialize)]
+struct Row {
+    what: String,
+    measured: f64,
+    unit: Unit,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    budget: Option<Budget>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    within: Option<bool>,
+    /// The same of others, from the same run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    peers: Vec<(String, f64)>,
+}
+
+/// What a figure counts, and how it is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Unit {
+    Nanoseconds,
+    Microseconds,
+    PerSecond,
+    /// One to another, as a percentage.
+    Share,
+    /// One to another, as a factor.
+    Factor,
+    Bytes,
+    Count,
+}
+
+/// What a figure should be.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Budget {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+impl Row {
+    fn new(what: impl Into<String>, measured: f64, unit: Unit) -> Self {
+        Self { what: what.into(), measured, unit, budget: None, within: None, peers: Vec::new() }
+    }
+
+    fn budget(self, budget: Budget) -> Self {
+        let within = match budget {
+            Budget::AtMost(limit) => self.measured <= limit,
+            Budget::AtLeast(limit) => self.measured >= limit,
+        };
+        Self { budget: Some(budget), within: Some(within), ..self }
+    }
+
+    fn peers(self, peers: Vec<(String, f64)>) -> Self {
+        Self { peers, ..self }
+    }
+}
+
+/// Sets the budgets beside what was measured since `start`.
+///
+/// # Errors
+/// If a measurement left no figure; it is named.
+fn rows(target: &Path, start: SystemTime) -> anyhow::Result<Vec<Row>> {
+    use Budget::{AtLeast, AtMost};
+    use Unit::{Bytes, Count, Factor, Microseconds, Nanoseconds, PerSecond, Share};
+
+    let figures = Figures::read(target, start)?;
+    let clean = figures.median("decision/inspect clean GET")?;
+    let few = figures.median("blacklist/look up in 1000")?;
+    let many = figures.median("blacklist/look up in 1000000")?;
+    let few_v6 = figures.median("blacklist/look up IPv6 in 1000")?;
+    let many_v6 = figures.median("blacklist/look up IPv6 in 1000000")?;
+    let memory = &figures.memory;
+    let ours = figures.service("aiwaf")?;
+    let bare = figures.service("bare axum")?;
+    let peers =
+        || figures.services.iter().filter(|service| !["aiwaf", "bare axum"].contains(&service.name.as_str()));
+
+    let mut rows = vec![
+        Row::new("decision: clean GET, 8 protections, 100,000 bans, 1,000 keywords", clean, Nanoseconds)
+            .budget(AtMost(1000.0)),
+        Row::new("heap allocations of an allowed GET", memory.allocations_of_an_allowed_get, Count)
+            .budget(AtMost(0.0)),
+        Row::new("service: throughput of axum hello, to bare axum's", ours.ratio_to_bare, Share)
+            .budget(AtLeast(0.9))
+            .peers(peers().map(|peer| (peer.name.clone(), peer.ratio_to_bare)).collect()),
+        Row::new("service: CPU more a request, of the whole process", ours.extra_cpu_micros, Microseconds)
+            .budget(AtMost(3.0))
+            .peers(peers().map(|peer| (peer.name.clone(), peer.extra_cpu_micros)).collect()),
+        Row::new("service: requests a second on one worker", ours.requests_per_second, PerSecond).peers(
+            std::iter::once(bare)
+                .chain(peers())
+                .map(|peer| (peer.name.clone(), peer.requests_per_second))
+                .collect(),
+        ),
+        Row::new("blacklist: 1,000,000 prefixes to 1,000", many / few, Factor).budget(AtMost(2.0)),
+        Row::new("blacklist: the same for IPv6 clients", many_v6 / few_v6, Factor).budget(AtMost(2.0)),
+        Row::new("memory: 1,000,000 clients seen once", memory.growth_bytes, Bytes)
+            .budget(AtMost(256.0 * 1024.0 * 1024.0)),
+    ];
+    let others = figures.criterion.iter().filter(|(name, _)| name.as_str() != "decision/inspect clean GET");
+    rows.extend(
+        others.map(|(name, nanoseconds)| Row::new(name.replace('/', ": "), *nanoseconds, Nanoseconds)),
+    );
+    Ok(rows)
+}
+
+fn table(rows: &[Row]) -> Table {
+    let mut table =
+        Table::new(1, ["what", "measured", "budget", "of budget", "verdict", "peers in the same run"]);
+    for row in rows {
+        let (budget, share) = match row.budget {
+            None => (String::new(), String::new()),
+            Some(Budget::AtMost(limit)) => {
+                (format!("<= {}", row.unit.show(limit)), share(row.measured, limit))
+            }
+            Some(Budget::AtLeast(limit)) => {
+                (format!(">= {}", row.unit.show(limit)), share(row.measured, limit))
+            }
+        };
+        let verdict = match row.within {
+            None => "",
+            Some(true) => "within",
+            Some(false) => "over",
+        };
+        let peers: Vec<_> =
+            row.peers.iter().map(|(name, value)| format!("{name} {}", row.unit.show(*value))).collect();
+        let measured = row.unit.show(row.measured);
+        table.row([row.what.clone(), measured, budget, share, verdict.into(), peers.join(", ")]);
+    }
+    table
+}
+
+/// How much of a limit is used.
+fn share(measured: f64, limit: f64) -> String {
+    if limit == 0.0 { String::new() } else { format!("{:.0} %", measured / limit * 100.0) }
+}
+
+impl Unit {
+    fn show(self, value: f64) -> String {
+        match self {
+            Self::Nanoseconds => format!("{value:.0} ns"),
+            Self::Microseconds => format!("{value:.2} us"),
+            Self::PerSecond => format!("{value:.0}/s"),
+            Self::Share => format!("{:.1} %", value * 100.0),
+            Self::Factor => format!("{value:.2} x"),
+            Self::Bytes => format!("{:.1} MiB", value / 1024.0 / 1024.0),
+            Self::Count => format!("{value:.0}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts_follow_the_figures() {
+        let at_most =
+            |measured| Row::new("x", measured, Unit::Nanoseconds).budget(Budget::AtMost(10.0)).within;
+        let at_least = |measured| Row::new("x", measured, Unit::Share).budget(Budget::AtLeast(0.9)).within;
+        assert_eq!([at_most(10.0), at_most(10.1), at_most(f64::NAN)], [Some(true), Some(false), Some(false)]);
+        assert_eq!(
+            [at_least(0.9), at_least(0.89), at_least(f64::NAN)],
+            [Some(true), Some(false), Some(false)]
+        );
+    }
+
+    #[test]
+    fn a_figure_over_its_budget_is_shown_as_such() {
+        let rows = [
+            Row::new("fast", 1500.0, Unit::Nanoseconds).budget(Budget::AtMost(1000.0)),
+            Row::new("service", 0.95, Unit::Share)
+                .budget(Budget::AtLeast(0.9))
+                .peers(vec![("other".into(), 0.5)]),
+            Row::new("plain", 3.0, Unit::Count),
+        ];
+        let text = table(&rows).to_string();
+        let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(lines[1].join(" "), "fast 1500 ns <= 1000 ns 150 % over");
+        assert_eq!(lines[2].join(" "), "service 95.0 % >= 90.0 % 106 % within other 50.0 %");
+        assert_eq!(lines[3].join(" "), "plain 3");
+    }
+}

@@ -1,0 +1,68 @@
+//! The project's own commands: `cargo xtask ci`, `cargo xtask bench`, `cargo xtask replay`.
+//!
+//! It starts other programs (cargo, the example) and talks to them as any user does; it links none of our crates.
+
+mod bench;
+mod ci;
+mod example_smoke;
+mod http;
+mod metadata;
+mod options;
+mod replay;
+mod run;
+mod table;
+
+use std::process::ExitCode;
+
+use crate::options::UsageError;
+
+const USAGE: &str = "\
+The project's own commands.
+
+Usage: cargo xtask COMMAND
+
+Commands:
+  ci [--quick]
+      Runs all checks: tests, format, lints, every feature alone, documentation, licences, fuzzing for 20 seconds a
+      target, the measurements, the example. The last line is the sum of the tests.
+      --quick  only tests, format and lints
+  bench [--quick] [--json]
+      Measures, and prints the figures beside their budgets and peers. A figure over its budget is no failure.
+      --quick  fewer samples: figures are rough
+      --json   one JSON document instead of the table
+  replay URL FILE...
+      Sends the requests in the files (JSON Lines, .gz too) to a server on this machine, byte by byte as they are
+      written, and prints how it answered. See 'cargo xtask replay --help'.
+
+Exit codes: 0 done, 1 it failed, 2 usage.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::from(if error.is::<UsageError>() { 2 } else { 1 })
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> anyhow::Result<()> {
+    let Some((command, rest)) = arguments.split_first() else {
+        return Err(UsageError::new("no command was given; 'cargo xtask --help' lists them").into());
+    };
+    match command.as_str() {
+        "ci" => ci::run(rest),
+        "bench" => bench::run(rest),
+        "replay" => replay::run(rest),
+        "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        other => Err(UsageError::new(format!(
+            "there is no command {other:?}; choose ci, bench or replay, or ask 'cargo xtask --help'"
+        ))
+        .into()),
+    }
+}
