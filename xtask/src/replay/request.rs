@@ -208,6 +208,7 @@ impl<'de> Visitor<'de> for HeaderVisitor {
         #[serde(untagged)]
         enum OneOrMany {
             One(String),
+            Number(serde_json::Number),
             Many(Vec<String>),
         }
 
@@ -215,6 +216,7 @@ impl<'de> Visitor<'de> for HeaderVisitor {
         while let Some((name, value)) = map.next_entry::<String, OneOrMany>()? {
             match value {
                 OneOrMany::One(value) => fields.push((name, value)),
+                OneOrMany::Number(number) => fields.push((name, number.to_string())),
                 OneOrMany::Many(values) => {
                     fields.extend(values.into_iter().map(|value| (name.clone(), value)));
                 }
@@ -227,6 +229,14 @@ impl<'de> Visitor<'de> for HeaderVisitor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_header_may_be_a_number() {
+        let request: serde_json::Value =
+            serde_json::json!({"uri": "/", "headers": {"Upgrade-Insecure-Requests": 1}});
+        let fields: HeaderFields = serde_json::from_value(request["headers"].clone()).unwrap();
+        assert_eq!(fields.0, [("Upgrade-Insecure-Requests".to_owned(), "1".to_owned())]);
+    }
 
     fn wire(line: &str, client: Option<&str>) -> Result<Vec<u8>, NotSendable> {
         serde_json::from_str::<RecordedRequest>(line).unwrap().to_wire("127.0.0.1:1", client)
