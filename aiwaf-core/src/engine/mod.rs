@@ -23,6 +23,7 @@ use crate::lists::{BanRecord, BlacklistEntry, ListChange, Lists, LiveLists, Snap
 use crate::policy::{self, Applicable, CompiledRule, PathRules, RoutePolicy, Routes};
 use crate::protection::{Protection, ProtectionSet};
 use crate::request::{Outcome, Request};
+use crate::request_info;
 use crate::settings::Settings;
 use crate::state::{BoundedMap, KnownPaths};
 use crate::verdict::{BanWeight, CountryCode, Finding, Reason, Verdict};
@@ -219,7 +220,11 @@ impl Engine {
         finding: &Finding,
         snapshot: &Snapshot,
     ) -> Option<Box<BlacklistEntry>> {
-        let entry = self.register(inspection, finding, snapshot)?;
+        let mut entry = self.register(inspection, finding, snapshot)?;
+        let settings = &self.settings.bans;
+        if settings.capture_extended_request_info {
+            entry.extended_request_info = Some(request_info::describe(inspection.request, settings));
+        }
         self.lists.ban(inspection.client, entry.clone());
         Some(Box::new(entry))
     }
