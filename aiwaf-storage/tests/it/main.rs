@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests may, as tests may
 
 mod backup;
+mod ban_lifecycle;
 mod csv_files;
 mod keeper;
 mod manager;
