@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::cell::guard;
 use super::record::{Record, Shape, split, trim_end};
-use super::row::{Cells, Row};
+use super::row::{self, Cells, Row};
 use crate::error::{StoreError, shorten};
 use crate::store::{Loaded, RowProblem};
 
@@ -82,16 +82,18 @@ impl<T: Row> Table<T> {
     }
 
     fn read_rows(&mut self, body: &[u8], start: usize, records: &[Record]) {
-        // All sound rows go through one reader, which is ten times as fast as one reader for each.
-        let is_sound = |record: &&Record| matches!(record.shape, Shape::Sound | Shape::Unended);
-        let mut sound = Vec::with_capacity(body.len());
-        for record in records.iter().filter(is_sound) {
-            sound.extend_from_slice(trim_end(body.get(record.range.clone()).unwrap_or_default()));
-            sound.push(b'\n');
+        // All rows with quotes go through one reader, which is ten times as fast as one reader for each.
+        let mut quoted = Vec::new();
+        for record in records.iter().filter(|record| is_sound(record) && !record.is_plain) {
+            quoted.extend_from_slice(trim_end(body.get(record.range.clone()).unwrap_or_default()));
+            quoted.push(b'\n');
         }
-        let mut reader = reader(&sound);
+        let mut reader = reader(&quoted);
         let mut row = csv::StringRecord::new();
-        let mut seen: HashMap<T::Key, (usize, usize, u64)> = HashMap::new();
+        let mut cells: Vec<&str> = Vec::new();
+        let mut seen: HashMap<T::Key, (usize, usize, u64)> = HashMap::with_capacity(records.len());
+        self.entries.reserve(records.len());
+        self.items.reserve(records.len());
         for record in records {
             let range = record.range.start + start..record.range.end + start;
             let what = match record.shape {
@@ -100,8 +102,14 @@ impl<T: Row> Table<T> {
                     continue;
                 }
                 Shape::Broken(what) => Err(what.to_owned()),
+                Shape::Sound | Shape::Unended if record.is_plain => {
+                    let line = trim_end(body.get(record.range.clone()).unwrap_or_default());
+                    cells.clear();
+                    cells.extend(std::str::from_utf8(line).unwrap_or_default().split(','));
+                    self.read_row(row::Record::Plain(&cells), record.shape)
+                }
                 Shape::Sound | Shape::Unended => match reader.read_record(&mut row) {
-                    Ok(true) => self.read_row(&row, record.shape),
+                    Ok(true) => self.read_row(row::Record::Parsed(&row), record.shape),
                     Ok(false) => Err("is no row".to_owned()),
                     Err(error) => Err(error.to_string()),
                 },
@@ -138,7 +146,7 @@ impl<T: Row> Table<T> {
         }
     }
 
-    fn read_row(&self, row: &csv::StringRecord, shape: Shape) -> Result<(T, Vec<String>), String> {
+    fn read_row(&self, row: row::Record<'_>, shape: Shape) -> Result<(T, Vec<String>), String> {
         if row.len() > self.header.len() {
             return Err(format!("has {} cells under {} columns", row.len(), self.header.len()));
         }
@@ -216,6 +224,10 @@ impl<T: Row> Table<T> {
     fn slice(&self, range: &Range<usize>) -> &[u8] {
         self.text.get(range.clone()).unwrap_or_default()
     }
+}
+
+fn is_sound(record: &Record) -> bool {
+    matches!(record.shape, Shape::Sound | Shape::Unended)
 }
 
 /// The first line of a new file.
