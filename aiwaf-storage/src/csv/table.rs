@@ -91,8 +91,12 @@ impl<T: Row> Table<T> {
         let mut reader = reader(&quoted);
         let mut row = csv::StringRecord::new();
         let mut cells: Vec<&str> = Vec::new();
-        let mut seen: HashMap<T::Key, (usize, usize, u64)> = HashMap::with_capacity(records.len());
-        self.entries.reserve(records.len());
+        let rows = records.iter().filter(|record| is_sound(record)).count();
+        // Where the entry of a key stands, in `entries` and in `places`; small, for it is read at random.
+        let mut seen: HashMap<T::Key, u32> = HashMap::with_capacity(rows);
+        // For each entry, its place in `items`, and its line.
+        let mut places: Vec<(usize, u64)> = Vec::with_capacity(rows);
+        self.entries.reserve(rows);
         self.items.reserve(records.len());
         for record in records {
             let range = record.range.start + start..record.range.end + start;
@@ -104,8 +108,7 @@ impl<T: Row> Table<T> {
                 Shape::Broken(what) => Err(what.to_owned()),
                 Shape::Sound | Shape::Unended if record.is_plain => {
                     let line = trim_end(body.get(record.range.clone()).unwrap_or_default());
-                    cells.clear();
-                    cells.extend(std::str::from_utf8(line).unwrap_or_default().split(','));
+                    split_cells(std::str::from_utf8(line).unwrap_or_default(), &mut cells);
                     self.read_row(row::Record::Plain(&cells), record.shape)
                 }
                 Shape::Sound | Shape::Unended => match reader.read_record(&mut row) {
@@ -120,19 +123,22 @@ impl<T: Row> Table<T> {
                     for note in notes {
                         self.report(record.line, text, note);
                     }
-                    let slot = (self.entries.len(), self.items.len(), record.line);
-                    if let Some((entry_slot, item_slot, line)) = seen.insert(entry.key(), slot) {
+                    // A file is too small for more rows than that.
+                    let new_slot = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+                    let slot = *seen.entry(entry.key()).or_insert(new_slot) as usize;
+                    if let (Some(old), Some((item, line))) =
+                        (self.entries.get_mut(slot), places.get_mut(slot))
+                    {
                         let what =
                             format!("replaces line {line}, which names the same and goes at the next change");
-                        self.report(record.line, text, what);
-                        seen.insert(entry.key(), (entry_slot, item_slot, record.line));
-                        if let (Some(old), Some(item)) =
-                            (self.entries.get_mut(entry_slot), self.items.get_mut(item_slot))
-                        {
-                            *old = entry;
+                        *old = entry;
+                        *line = record.line;
+                        if let Some(item) = self.items.get_mut(*item) {
                             *item = Item::Row(range);
                         }
+                        self.report(record.line, text, what);
                     } else {
+                        places.push((self.items.len(), record.line));
                         self.entries.push(entry);
                         self.items.push(Item::Row(range));
                     }
@@ -228,6 +234,16 @@ impl<T: Row> Table<T> {
 
 fn is_sound(record: &Record) -> bool {
     matches!(record.shape, Shape::Sound | Shape::Unended)
+}
+
+/// The cells of a row without quotes.
+fn split_cells<'a>(line: &'a str, cells: &mut Vec<&'a str>) {
+    cells.clear();
+    let mut start = 0;
+    for end in memchr::memchr_iter(b',', line.as_bytes()).chain([line.len()]) {
+        cells.push(line.get(start..end).unwrap_or_default());
+        start = end + 1;
+    }
 }
 
 /// The first line of a new file.
