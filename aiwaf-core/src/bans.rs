@@ -30,6 +30,17 @@ pub struct BanSettings {
     /// How long after its last ban's end a client counts as new, in seconds. Default: 604,800 (a week).
     #[serde(with = "seconds")]
     pub forgive_after: Duration,
+    /// Whether a ban keeps what is known of the request that caused it (`AIWAF_CAPTURE_EXTENDED_REQUEST_INFO`): as JSON
+    /// its method, path, query, host and some headers. They may hold personal data. Default: false.
+    pub capture_extended_request_info: bool,
+    /// The headers that are kept (`AIWAF_EXTENDED_REQUEST_INFO_HEADERS`). Default: user-agent, referer, host, accept.
+    pub extended_request_info_headers: Vec<String>,
+    /// The headers of which only `[REDACTED]` is kept, if at all (`AIWAF_EXTENDED_REQUEST_INFO_REDACT_HEADERS`).
+    /// Default: what usually holds credentials: authorization, cookie, x-api-key and the like.
+    pub extended_request_info_redact_headers: Vec<String>,
+    /// The most bytes that are kept of a request, 256 to 16,384; what is longer is cut
+    /// (`AIWAF_EXTENDED_REQUEST_INFO_MAX_BYTES`). Default: 8,192.
+    pub extended_request_info_max_bytes: u32,
 }
 
 impl Default for BanSettings {
@@ -39,9 +50,28 @@ impl Default for BanSettings {
             duration: Duration::from_hours(24),
             max_duration: Duration::from_hours(30 * 24),
             forgive_after: Duration::from_hours(7 * 24),
+            capture_extended_request_info: false,
+            extended_request_info_headers: HEADERS.map(str::to_owned).into(),
+            extended_request_info_redact_headers: SECRET_HEADERS.map(str::to_owned).into(),
+            extended_request_info_max_bytes: 8192,
         }
     }
 }
+
+const HEADERS: [&str; 4] = ["user-agent", "referer", "host", "accept"];
+
+const SECRET_HEADERS: [&str; 10] = [
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "set-cookie",
+    "x-api-key",
+    "x-auth-token",
+    "x-access-token",
+    "x-csrf-token",
+    "x-xsrf-token",
+    "x-amz-security-token",
+];
 
 /// The ban that a client had before, as far as it is still known.
 #[derive(Debug, Clone, Copy)]
@@ -165,13 +195,11 @@ impl Bans {
             offences: latest.offences,
             end: latest.expires.unwrap_or(latest.begun),
         });
-        let earlier = [listed, remembered].into_iter().flatten().max_by_key(|earlier| earlier.offences);
-        let offences = match earlier {
-            Some(earlier) if time.since(earlier.end) < self.settings.forgive_after => {
-                earlier.offences.saturating_add(1)
-            }
-            _ => 1,
-        };
+        let unforgiven = [listed, remembered]
+            .into_iter()
+            .flatten()
+            .filter(|earlier| time.since(earlier.end) < self.settings.forgive_after);
+        let offences = unforgiven.map(|earlier| earlier.offences).max().unwrap_or(0).saturating_add(1);
         LatestBan { offences, begun: time, expires: self.length(offences).map(|length| time + length) }
     }
 

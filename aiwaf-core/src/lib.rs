@@ -64,6 +64,7 @@ mod lists;
 mod policy;
 mod protection;
 mod request;
+mod request_info;
 mod scanning_paths;
 mod settings;
 mod state;

@@ -53,10 +53,10 @@ pub fn fit(change: &ListChange) -> Option<ListChange> {
 const MAX_COUNT: u64 = i64::MAX as u64;
 
 pub(crate) fn fit_blacklist(entry: BlacklistEntry) -> BlacklistEntry {
-    let info = entry.extended_request_info.map(|info| plain(&info));
+    let info = entry.extended_request_info.map(|info| if is_plain(&info) { info } else { plain(&info) });
     BlacklistEntry {
         network: canonical_network(entry.network),
-        reason: fit_reason(&entry.reason),
+        reason: if is_fit_reason(&entry.reason) { entry.reason } else { fit_reason(&entry.reason) },
         added: fit_time(entry.added),
         expires: fit_time(entry.expires),
         extended_request_info: info
@@ -66,6 +66,9 @@ pub(crate) fn fit_blacklist(entry: BlacklistEntry) -> BlacklistEntry {
 }
 
 pub(crate) fn fit_reason(reason: &str) -> String {
+    if is_fit_reason(reason) {
+        return reason.to_owned();
+    }
     let cut = reason.char_indices().nth(MAX_REASON).map_or(reason, |(end, _)| reason.split_at(end).0);
     plain(cut)
 }
@@ -81,7 +84,22 @@ pub(crate) fn fit_path(path: &str) -> Option<String> {
 }
 
 fn plain(text: &str) -> String {
+    if is_plain(text) {
+        return text.to_owned();
+    }
     text.replace(char::is_control, " ").trim().to_owned()
+}
+
+fn is_fit_reason(reason: &str) -> bool {
+    reason.len() <= MAX_REASON && is_plain(reason)
+}
+
+/// Whether a text is printable ASCII without blanks at its ends, as most are, so that nothing has to be changed.
+fn is_plain(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
+        && bytes.first() != Some(&b' ')
+        && bytes.last() != Some(&b' ')
 }
 
 /// Within what RFC 3339 can write, so that every home gives back exactly what it was given.
@@ -104,6 +122,13 @@ mod tests {
         assert_eq!(fit(&keyword("\n")), None);
         assert_eq!(fit(&keyword(&"x".repeat(MAX_KEYWORD + 1))), None);
         assert_eq!(fit_reason(&"\u{e4}".repeat(MAX_REASON + 1)).chars().count(), MAX_REASON);
+    }
+
+    #[test]
+    fn plain_texts_stay_and_others_don_t() {
+        for (text, expected) in [("", ""), ("a b", "a b"), (" a", "a"), ("a ", "a"), ("a\tb\u{85}", "a b")] {
+            assert_eq!((plain(text), fit_reason(text)), (expected.to_owned(), expected.to_owned()));
+        }
     }
 
     #[test]

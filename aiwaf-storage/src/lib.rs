@@ -27,6 +27,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod backup;
 mod csv;
 mod error;
 mod fit;
@@ -38,6 +39,10 @@ mod store;
 mod url;
 
 pub use crate::csv::CsvStore;
+pub use backup::{
+    Backup, BackupError, Difference, ExportedList, ImportMode, ImportOptions, ImportReport, Invalid,
+    PlainList, Sample, export_ipset, export_json, export_nginx_deny, export_plain_list,
+};
 pub use error::StoreError;
 pub use fit::{MAX_EXTENDED_REQUEST_INFO, MAX_KEYWORD, MAX_PATH, MAX_REASON, fit};
 pub use keeper::{KeeperOptions, ListKeeper, NotStored, Published, StoreEvent, system_clock};

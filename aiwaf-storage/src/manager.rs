@@ -265,12 +265,12 @@ fn network(text: &str) -> Result<IpNet, ManagerError> {
 }
 
 /// A network to be added. All clients at once are a slip: it would switch everything off, or lock everybody out.
-fn clients(text: &str) -> Result<IpNet, ManagerError> {
+pub(crate) fn clients(text: &str) -> Result<IpNet, ManagerError> {
     let network = network(text)?;
     if network.prefix_len() == 0 { Err(ManagerError::EveryClient(network)) } else { Ok(network) }
 }
 
-fn country(text: &str) -> Result<CountryCode, ManagerError> {
+pub(crate) fn country(text: &str) -> Result<CountryCode, ManagerError> {
     Ok(text.parse::<CountryCode>()?)
 }
 
@@ -293,7 +293,7 @@ fn known_keyword(text: &str) -> Result<String, ManagerError> {
 }
 
 /// A keyword to be added. One character stands in nearly every request, so it would lock everybody out.
-fn keyword(text: &str) -> Result<String, ManagerError> {
+pub(crate) fn keyword(text: &str) -> Result<String, ManagerError> {
     let keyword = known_keyword(text)?;
     if keyword.chars().nth(1).is_some() {
         return Ok(keyword);
@@ -317,7 +317,7 @@ fn known_path(text: &str) -> Result<String, ManagerError> {
 }
 
 /// A path to be added; a wildcard that fits everything would switch the protections off.
-fn path(text: &str) -> Result<String, ManagerError> {
+pub(crate) fn path(text: &str) -> Result<String, ManagerError> {
     let path = known_path(text)?;
     let what = if path.contains(['?', '#']) {
         let plain = path.split(['?', '#']).next().unwrap_or_default();

@@ -25,6 +25,7 @@ use crate::lists::{BanRecord, BlacklistEntry, ListChange, Lists, LiveLists, Snap
 use crate::policy::{self, Applicable, CompiledRule, PathRules, Route, Routes};
 use crate::protection::{Protection, ProtectionSet};
 use crate::request::{Outcome, Request};
+use crate::request_info;
 use crate::settings::Settings;
 use crate::state::KnownPaths;
 use crate::verdict::{BanWeight, CountryCode, Finding, Reason, Verdict};
@@ -239,9 +240,13 @@ impl Engine {
         snapshot: &Snapshot,
     ) -> Option<Box<BlacklistEntry>> {
         let (client, time) = (inspection.client, inspection.request.time);
+        let settings = &self.settings.bans;
         let ban_after = self.settings.ban_after(finding.protection);
         let listed = self.listed_ban(inspection, snapshot);
-        let entry = self.bans.register(client, finding, ban_after, time, listed)?;
+        let mut entry = self.bans.register(client, finding, ban_after, time, listed)?;
+        if settings.capture_extended_request_info {
+            entry.extended_request_info = Some(request_info::describe(inspection.request, settings));
+        }
         self.lists.ban(client, entry.clone());
         Some(Box::new(entry))
     }

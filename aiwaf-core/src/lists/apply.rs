@@ -252,9 +252,12 @@ impl Keyed for BlacklistEntry {
         if !self.source.is_automatic() {
             return self;
         }
+        // What has ended counts no longer: the new ban was made in the knowledge of it, and may have forgiven it.
+        if self.added.is_some_and(|time| !old.is_active(time)) {
+            return self;
+        }
         if !old.source.is_automatic() {
-            let over = self.added.is_some_and(|time| !old.is_active(time));
-            return if over { self } else { old.clone() };
+            return old.clone();
         }
         let expires = match (self.expires, old.expires) {
             (Some(new), Some(old)) => Some(new.max(old)),
@@ -364,6 +367,15 @@ mod tests {
     }
 
     #[test]
+    fn a_ban_that_ended_does_not_make_the_next_one_longer() {
+        let mut lists = Lists::default();
+        let old = BlacklistEntry { offences: 5, ..ban("10.0.0.1", AUTOMATIC, Some(100)) };
+        let new = BlacklistEntry { added: Some(at(100)), ..ban("10.0.0.1", AUTOMATIC, Some(200)) };
+        lists.apply(&[ListChange::AddBlacklist(old), ListChange::AddBlacklist(new)]);
+        assert_eq!((lists.blacklist[0].offences, lists.blacklist[0].expires), (1, Some(at(200))));
+    }
+
+    #[test]
     fn original_defect_13_the_trainer_does_not_ban_who_is_whitelisted() {
         let entry = WhitelistEntry { network: net("10.0.0.0/8"), reason: String::new(), added: None };
         for padding in [0, SCANNED_CHANGES] {
@@ -409,11 +421,11 @@ mod tests {
                     lists.blacklist.push(new);
                     return true;
                 };
-                if automatic && !old.source.is_automatic() {
-                    if new.added.is_none_or(|time| old.is_active(time)) {
+                let has_ended = new.added.is_some_and(|time| !old.is_active(time));
+                if automatic && !has_ended {
+                    if !old.source.is_automatic() {
                         return false;
                     }
-                } else if automatic {
                     new.offences = new.offences.max(old.offences);
                     new.expires = new.expires.zip(old.expires).map(|(new, old)| new.max(old));
                 }

@@ -242,8 +242,8 @@ pub enum ListChange {
     RemoveWhitelist(IpNet),
     /// Ban a network.
     ///
-    /// An automatic ban never replaces one that a person made, unless that one has ended; it never shortens another
-    /// automatic one (several instances may ban the same client); and it is ignored if the whole network is
+    /// An automatic ban replaces what has ended. Otherwise it never replaces one that a person made; it never shortens
+    /// another automatic one (several instances may ban the same client); and it is ignored if the whole network is
     /// whitelisted.
     AddBlacklist(BlacklistEntry),
     /// End a ban.

@@ -7,9 +7,10 @@ use ipnet::IpNet;
 /// An immutable map from networks to values, for the question "what is the strongest entry that covers this address?".
 ///
 /// Networks nest or are disjoint, so they can be cut into disjoint segments, each with the strongest value that
-/// covers it. A look-up is one step in an index of the first 16 bits of the address and a binary search in what is
-/// left. Building costs `n log n`; memory is about 16 bytes a segment for IPv4 and 40 for IPv6, and there are at most
-/// two segments more than networks for each network.
+/// covers it. A look-up is one step in an index that has a bucket for about eight segments, spread over the addresses between
+/// the first and the last of them, and a binary search in the bucket. Building costs `n log n`; memory
+/// is about 13 bytes a segment for IPv4 and 37 for IPv6, and there are at most two segments more than networks for each
+/// network.
 #[derive(Debug, Clone)]
 pub(crate) struct PrefixMap<V> {
     v4: Segments<u32>,
@@ -50,66 +51,73 @@ impl<V> PrefixMap<V> {
     }
 }
 
-/// Disjoint ranges of addresses in ascending order; `starts`, `ends` and `values` run in parallel.
+/// Disjoint ranges of addresses in ascending order.
 #[derive(Debug, Clone)]
 struct Segments<A> {
-    starts: Vec<A>,
-    ends: Vec<A>,
+    /// The first and last address of each, side by side, for a look-up in a long list waits for memory and little else.
+    ranges: Vec<(A, A)>,
+    /// What covers each.
     values: Vec<u32>,
-    /// For each value of the first 16 bits, the first segment that ends there or later; one more at the end.
+    /// For each bucket, the first segment that ends in it or later; one more at the end.
     index: Vec<u32>,
+    /// The bucket of an address is what is left of its distance from here after a shift.
+    origin: A,
+    shift: u32,
 }
 
 trait Address: Copy + Ord {
     const MAX: Self;
-    fn high_bits(self) -> usize;
     fn next(self) -> Self;
     fn previous(self) -> Self;
+    /// The distance from `origin`, which is not greater, without its last bits.
+    fn bucket(self, origin: Self, shift: u32) -> usize;
+    /// How many bits the distance from `origin` has.
+    fn distance_bits(self, origin: Self) -> u32;
 }
 
-impl Address for u32 {
-    const MAX: Self = u32::MAX;
+macro_rules! address {
+    ($type:ty) => {
+        impl Address for $type {
+            const MAX: Self = <$type>::MAX;
 
-    fn high_bits(self) -> usize {
-        (self >> 16) as usize
-    }
+            fn next(self) -> Self {
+                self.saturating_add(1)
+            }
 
-    fn next(self) -> Self {
-        self.saturating_add(1)
-    }
+            fn previous(self) -> Self {
+                self.saturating_sub(1)
+            }
 
-    fn previous(self) -> Self {
-        self.saturating_sub(1)
-    }
+            fn bucket(self, origin: Self, shift: u32) -> usize {
+                usize::try_from(self.wrapping_sub(origin) >> shift).unwrap_or(usize::MAX)
+            }
+
+            fn distance_bits(self, origin: Self) -> u32 {
+                <$type>::BITS - self.wrapping_sub(origin).leading_zeros()
+            }
+        }
+    };
 }
 
-impl Address for u128 {
-    const MAX: Self = u128::MAX;
+address!(u32);
+address!(u128);
 
-    fn high_bits(self) -> usize {
-        (self >> 112) as usize
-    }
-
-    fn next(self) -> Self {
-        self.saturating_add(1)
-    }
-
-    fn previous(self) -> Self {
-        self.saturating_sub(1)
-    }
-}
-
-const INDEX_SIZE: usize = 1 << 16;
+/// As many as stand side by side in a cache line or two; with fewer, the index of a long list would fit no cache.
+const SEGMENTS_PER_BUCKET: usize = 8;
+/// The least and the most buckets of an index, as powers of two.
+const MIN_INDEX_BITS: u32 = 8;
+const MAX_INDEX_BITS: u32 = 20;
 
 impl<A: Address> Segments<A> {
     /// Cuts `(start, end, value)` ranges, which nest or are disjoint, into disjoint segments.
     fn new(mut ranges: Vec<(A, A, u32)>, stronger: impl Fn(u32, u32) -> bool) -> Self {
         ranges.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)).then(a.2.cmp(&b.2)));
         let mut segments = Self {
-            starts: Vec::with_capacity(ranges.len()),
-            ends: Vec::new(),
-            values: Vec::new(),
+            ranges: Vec::with_capacity(ranges.len()),
+            values: Vec::with_capacity(ranges.len()),
             index: Vec::new(),
+            origin: A::MAX,
+            shift: 0,
         };
         // The ranges that contain the place where we are, outermost first, each with the strongest value so far.
         let mut open: Vec<(A, u32)> = Vec::new();
@@ -152,26 +160,28 @@ impl<A: Address> Segments<A> {
     fn push(&mut self, start: A, end: A, value: u32) {
         // Neighbours with the same value are one segment.
         if self.values.last() == Some(&value)
-            && let Some(last) = self.ends.last_mut()
+            && let Some((_, last)) = self.ranges.last_mut()
             && *last != A::MAX
             && last.next() == start
         {
             *last = end;
             return;
         }
-        self.starts.push(start);
-        self.ends.push(end);
+        self.ranges.push((start, end));
         self.values.push(value);
     }
 
     fn build_index(&mut self) {
-        if self.starts.is_empty() {
-            return;
-        }
-        self.index = Vec::with_capacity(INDEX_SIZE + 1);
+        let (Some(&(first, _)), Some(&(_, last))) = (self.ranges.first(), self.ranges.last()) else { return };
+        let wanted = self.ranges.len() / SEGMENTS_PER_BUCKET;
+        let bits = wanted.next_power_of_two().trailing_zeros().clamp(MIN_INDEX_BITS, MAX_INDEX_BITS);
+        self.origin = first;
+        self.shift = last.distance_bits(first).saturating_sub(bits);
+        let buckets = last.bucket(first, self.shift) + 1;
+        self.index = Vec::with_capacity(buckets + 1);
         let mut segment = 0;
-        for high in 0..=INDEX_SIZE {
-            while self.ends.get(segment).is_some_and(|end| end.high_bits() < high) {
+        for bucket in 0..=buckets {
+            while self.ranges.get(segment).is_some_and(|range| range.1.bucket(first, self.shift) < bucket) {
                 segment += 1;
             }
             self.index.push(u32::try_from(segment).unwrap_or(u32::MAX));
@@ -179,12 +189,15 @@ impl<A: Address> Segments<A> {
     }
 
     fn get(&self, address: A) -> Option<u32> {
-        let high = address.high_bits();
-        let from = *self.index.get(high)? as usize;
+        if address < self.origin {
+            return None;
+        }
+        let bucket = address.bucket(self.origin, self.shift);
+        let from = *self.index.get(bucket)? as usize;
         // The segment that holds the address ends in this bucket or is the first that ends beyond it.
-        let to = (*self.index.get(high + 1)? as usize + 1).min(self.ends.len());
-        let segment = from + self.ends.get(from..to)?.partition_point(|&end| end < address);
-        let start = *self.starts.get(segment)?;
+        let to = (*self.index.get(bucket.checked_add(1)?)? as usize + 1).min(self.ranges.len());
+        let segment = from + self.ranges.get(from..to)?.partition_point(|range| range.1 < address);
+        let (start, _) = *self.ranges.get(segment)?;
         (start <= address).then(|| self.values.get(segment).copied()).flatten()
     }
 }

@@ -57,6 +57,8 @@ impl Settings {
             self.bans.duration.as_secs()..=3650 * day,
         )?;
         seconds_within("bans.forgive_after", self.bans.forgive_after, 0..=3650 * day)?;
+        let info_bytes = self.bans.extended_request_info_max_bytes;
+        within("bans.extended_request_info_max_bytes", info_bytes, 256..=16_384)?;
         for protection in Protection::ALL {
             within(&format!("{protection}.ban_after"), self.ban_after(protection), 0..=1000)?;
         }
@@ -92,6 +94,8 @@ impl Settings {
     fn check_texts(&self) -> Result<(), SettingsError> {
         let keywords = &self.ip_keyword_block;
         for (key, words) in [
+            ("bans.extended_request_info_headers", &self.bans.extended_request_info_headers),
+            ("bans.extended_request_info_redact_headers", &self.bans.extended_request_info_redact_headers),
             ("ip_keyword_block.exempt_keywords", &keywords.exempt_keywords),
             ("ip_keyword_block.allowed_path_keywords", &keywords.allowed_path_keywords),
             ("header_validation.suspicious_agents", &self.header_validation.suspicious_agents),

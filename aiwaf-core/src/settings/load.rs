@@ -9,12 +9,16 @@ use crate::suggest::closest;
 const NAMES: &[(&str, &str)] = &[
     ("AI_CONTAMINATION", "ai_anomaly.contamination"),
     ("ALLOWED_PATH_KEYWORDS", "ip_keyword_block.allowed_path_keywords"),
+    ("CAPTURE_EXTENDED_REQUEST_INFO", "bans.capture_extended_request_info"),
     ("DATA_DIR", "storage.data_dir"),
     ("DISABLE_MIDDLEWARES", "protections.disabled"),
     ("DYNAMIC_TOP_N", "ai_anomaly.dynamic_top_n"),
     ("ENABLE_LOGGING", "logging.enabled"),
     ("EXEMPT_KEYWORDS", "ip_keyword_block.exempt_keywords"),
     ("EXEMPT_PATHS", "exemptions.exempt_paths"),
+    ("EXTENDED_REQUEST_INFO_HEADERS", "bans.extended_request_info_headers"),
+    ("EXTENDED_REQUEST_INFO_MAX_BYTES", "bans.extended_request_info_max_bytes"),
+    ("EXTENDED_REQUEST_INFO_REDACT_HEADERS", "bans.extended_request_info_redact_headers"),
     ("FORCE_AI", "ai_anomaly.force_ai"),
     ("GEOIP_DB_PATH", "geo_block.database_path"),
     ("GEO_ALLOW_COUNTRIES", "geo_block.allowed_countries"),
@@ -232,6 +236,10 @@ mod tests {
             ("AIWAF_GEO_BLOCK_COUNTRIES", "xx,YY"),
             ("AIWAF_AI_CONTAMINATION", "0.1"),
             ("AIWAF_PATH_RULES", r#"[{"PREFIX": "/api/", "DISABLE": ["HeaderValidationMiddleware"], "RATE_LIMIT": {"MAX": 2000}}]"#),
+            ("AIWAF_CAPTURE_EXTENDED_REQUEST_INFO", "true"),
+            ("AIWAF_EXTENDED_REQUEST_INFO_HEADERS", "User-Agent, Cookie"),
+            ("AIWAF_EXTENDED_REQUEST_INFO_REDACT_HEADERS", "Cookie"),
+            ("AIWAF_EXTENDED_REQUEST_INFO_MAX_BYTES", "1024"),
             ("AIWAF_CONFIG", "ignored"),
             ("PATH", "ignored"),
         ])
@@ -248,6 +256,10 @@ mod tests {
         assert_eq!(settings.geo_block.blocked_countries[0].as_str(), "XX");
         assert_eq!(settings.path_rules[0].rate_limit.unwrap().max, Some(2000));
         assert_eq!(settings.path_rules[0].disable, [Protection::HeaderValidation]);
+        assert!(settings.bans.capture_extended_request_info);
+        assert_eq!(settings.bans.extended_request_info_headers, ["User-Agent", "Cookie"]);
+        assert_eq!(settings.bans.extended_request_info_redact_headers, ["Cookie"]);
+        assert_eq!(settings.bans.extended_request_info_max_bytes, 1024);
     }
 
     #[test]

@@ -107,6 +107,12 @@ impl CsvStore {
         self.directory.path()
     }
 
+    /// The lists that have a file.
+    pub(crate) fn present_lists(&self) -> Vec<ListName> {
+        let names = FILES.into_iter().zip(ListName::ALL);
+        names.filter(|(file, _)| self.directory.file(file).exists()).map(|(_, list)| list).collect()
+    }
+
     fn read<T: Row>(&self) -> Result<Table<T>, StoreError> {
         let text = self.directory.read(T::FILE)?.unwrap_or_default();
         Table::parse(text, &self.directory.file(T::FILE))

@@ -15,6 +15,8 @@ pub(super) struct Record {
     /// Where it stands, its line break included.
     pub(super) range: Range<usize>,
     pub(super) shape: Shape,
+    /// It has no quotes, so its cells are what stands between its commas, and it is one line.
+    pub(super) is_plain: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,12 +34,18 @@ pub(super) fn split(text: &[u8]) -> Vec<Record> {
     let mut records = Vec::new();
     let (mut start, mut line) = (0, 1);
     while let Some(rest) = text.get(start..).filter(|rest| !rest.is_empty()) {
-        let (length, shape) = match measure(rest) {
+        let plain_length = plain_line(rest);
+        let (length, shape) = match plain_length.map_or_else(|| measure(rest), Ok) {
             Ok(length) => (length, shape(rest.get(..length).unwrap_or(rest))),
             Err(what) => (first_line(rest), Shape::Broken(what)),
         };
-        records.push(Record { line, range: start..start + length, shape });
-        line += rest.iter().take(length).filter(|byte| **byte == b'\n').count() as u64;
+        let is_plain = plain_length.is_some();
+        records.push(Record { line, range: start..start + length, shape, is_plain });
+        line += if is_plain {
+            1
+        } else {
+            memchr::memchr_iter(b'\n', rest.get(..length).unwrap_or(rest)).count() as u64
+        };
         start += length;
     }
     records
@@ -59,6 +67,13 @@ fn shape(record: &[u8]) -> Shape {
     } else {
         Shape::Unended
     }
+}
+
+/// The length of the row at the start of `text` if it is a line without quotes, as most are.
+fn plain_line(text: &[u8]) -> Option<usize> {
+    let start = text.get(..MAX_RECORD).unwrap_or(text);
+    let end = memchr::memchr2(b'\n', b'"', start)?;
+    (start.get(end) == Some(&b'\n')).then_some(end + 1)
 }
 
 fn first_line(text: &[u8]) -> usize {
@@ -137,6 +152,15 @@ mod tests {
             for record in &records {
                 prop_assert_eq!(record.range.start, end);
                 end = record.range.end;
+                let bytes = &text.as_bytes()[record.range.clone()];
+                if record.is_plain {
+                    prop_assert_eq!(measure(bytes), Ok(bytes.len()));
+                    let cells: Vec<&str> = std::str::from_utf8(trim_end(bytes)).unwrap().split(',').collect();
+                    if record.shape == Shape::Sound {
+                        let row = super::super::table::reader(trim_end(bytes)).into_records().next().unwrap().unwrap();
+                        prop_assert_eq!(row.iter().collect::<Vec<_>>(), cells);
+                    }
+                }
                 if record.shape == Shape::Sound {
                     let row = trim_end(&text.as_bytes()[record.range.clone()]);
                     let mut reader = super::super::table::reader(row);

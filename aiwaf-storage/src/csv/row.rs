@@ -54,10 +54,35 @@ const SOURCE: Column = Column::new("source");
 
 /// The cells of a row, by the index of their column in [`Row::COLUMNS`].
 pub(super) struct Cells<'a> {
-    pub(super) record: &'a csv::StringRecord,
+    pub(super) record: Record<'a>,
     pub(super) positions: &'a [Option<usize>],
     /// What could not be read and what is assumed instead.
     pub(super) notes: Vec<String>,
+}
+
+/// The cells of a row as they stand in the file.
+#[derive(Clone, Copy)]
+pub(super) enum Record<'a> {
+    /// Of a row without quotes.
+    Plain(&'a [&'a str]),
+    /// Of any row.
+    Parsed(&'a csv::StringRecord),
+}
+
+impl<'a> Record<'a> {
+    pub(super) fn len(self) -> usize {
+        match self {
+            Self::Plain(cells) => cells.len(),
+            Self::Parsed(record) => record.len(),
+        }
+    }
+
+    fn get(self, position: usize) -> Option<&'a str> {
+        match self {
+            Self::Plain(cells) => cells.get(position).copied(),
+            Self::Parsed(record) => record.get(position),
+        }
+    }
 }
 
 impl Cells<'_> {

@@ -60,7 +60,8 @@ pub struct KeeperOptions {
     /// For how many networks, words and paths changes may wait, and as many again while a batch is being stored; by
     /// default 65,536. A quarter more is reserved for changes that people make.
     pub capacity: usize,
-    /// How long a ban that ended is kept, so that a repeated offence is known as one; by default 24 h.
+    /// How long a ban that ended is kept, so that a repeated offence is known as one even after a restart; should be the
+    /// engine's [`aiwaf_core::BanSettings::forgive_after`], and is by default a week, as that is.
     pub keep_ended_bans: Duration,
     /// How often bans that ended are looked for; by default 60 s.
     pub sweep_interval: Duration,
@@ -78,7 +79,7 @@ impl Default for KeeperOptions {
         Self {
             poll_interval: Duration::from_millis(500),
             capacity: 65_536,
-            keep_ended_bans: Duration::from_hours(24),
+            keep_ended_bans: Duration::from_hours(7 * 24),
             sweep_interval: Duration::from_mins(1),
             stop_patience: Duration::from_secs(5),
             must_load: true,

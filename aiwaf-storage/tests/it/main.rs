@@ -1,9 +1,12 @@
 //! What every home of the lists must do, and what each does beyond that.
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests may, as tests may
 
+mod backup;
+mod ban_lifecycle;
 mod csv_files;
 mod keeper;
 mod manager;
+mod plain_lists;
 mod processes;
 mod same_everywhere;
 mod support;
