@@ -50,7 +50,7 @@ pub fn fit(change: &ListChange) -> Option<ListChange> {
 }
 
 /// The highest count of a keyword, which databases can hold as well.
-const MAX_COUNT: u64 = i64::MAX as u64;
+pub(crate) const MAX_COUNT: u64 = i64::MAX as u64;
 
 pub(crate) fn fit_blacklist(entry: BlacklistEntry) -> BlacklistEntry {
     let info = entry.extended_request_info.map(|info| plain(&info));

@@ -33,6 +33,8 @@ mod fit;
 mod keeper;
 mod manager;
 mod memory;
+#[cfg(feature = "sqlite")]
+mod sql;
 mod store;
 mod url;
 
@@ -42,5 +44,7 @@ pub use fit::{MAX_EXTENDED_REQUEST_INFO, MAX_KEYWORD, MAX_PATH, MAX_REASON, fit}
 pub use keeper::{KeeperOptions, ListKeeper, NotStored, Published, StoreEvent, system_clock};
 pub use manager::{Manager, ManagerError, Stats};
 pub use memory::MemoryStore;
+#[cfg(feature = "sqlite")]
+pub use sql::SqliteStore;
 pub use store::{Loaded, Revision, RowProblem, Store};
 pub use url::open;

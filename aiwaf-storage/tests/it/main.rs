@@ -6,4 +6,5 @@ mod keeper;
 mod manager;
 mod processes;
 mod same_everywhere;
+mod sqlite_file;
 mod support;

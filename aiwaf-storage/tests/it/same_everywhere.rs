@@ -1,7 +1,9 @@
 //! The behaviour that all stores share.
 
+use std::rc::Rc;
+
 use aiwaf_core::{BlacklistEntry, KeywordSource, ListChange, ListName, Timestamp};
-use aiwaf_storage::{CsvStore, MAX_EXTENDED_REQUEST_INFO, MAX_REASON, MemoryStore, Store};
+use aiwaf_storage::{MAX_EXTENDED_REQUEST_INFO, MAX_REASON, MemoryStore, Store};
 use proptest::prelude::*;
 
 use crate::support::*;
@@ -153,15 +155,31 @@ fn any_change() -> impl Strategy<Value = ListChange> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
-    fn memory_and_csv_agree_after_any_changes(
+    fn every_store_agrees_with_memory_after_any_changes(
         batches in prop::collection::vec(prop::collection::vec(any_change(), 0..20), 1..4)
     ) {
         let memory = MemoryStore::default();
-        let (directory, csv) = csv();
+        let homes = HOMES.with(Rc::clone);
+        let stores: Vec<_> = homes.iter().map(Home::open).collect();
+        let clear = ListName::ALL.map(ListChange::Clear);
+        for store in &stores {
+            store.apply(&clear).unwrap();
+        }
         for batch in batches {
-            prop_assert_eq!(memory.apply(&batch).unwrap(), csv.apply(&batch).unwrap());
-            let again = CsvStore::open_existing(directory.path()).unwrap();
-            prop_assert_eq!(memory.load().unwrap(), again.load().unwrap());
+            let altered = memory.apply(&batch).unwrap();
+            for (home, store) in homes.iter().zip(&stores) {
+                let revision = store.revision().unwrap();
+                prop_assert_eq!(&store.apply(&batch).unwrap(), &altered, "{}", store.mode());
+                prop_assert_eq!(memory.load().unwrap(), home.open().load().unwrap(), "{}", store.mode());
+                if !altered.contains(&true) {
+                    prop_assert_eq!(store.revision().unwrap(), revision, "{}", store.mode());
+                }
+            }
         }
     }
+}
+
+thread_local! {
+    /// Shared by all cases, for a database takes longer to create than to empty.
+    static HOMES: Rc<Vec<Home>> = Rc::new(homes());
 }
