@@ -33,7 +33,7 @@ mod fit;
 mod keeper;
 mod manager;
 mod memory;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
 mod store;
 mod url;
@@ -44,6 +44,8 @@ pub use fit::{MAX_EXTENDED_REQUEST_INFO, MAX_KEYWORD, MAX_PATH, MAX_REASON, fit}
 pub use keeper::{KeeperOptions, ListKeeper, NotStored, Published, StoreEvent, system_clock};
 pub use manager::{Manager, ManagerError, Stats};
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use sql::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use sql::SqliteStore;
 pub use store::{Loaded, Revision, RowProblem, Store};

@@ -56,6 +56,12 @@ fn open_sqlite(_: &str) -> Result<Arc<dyn Store>, StoreError> {
     Err(StoreError::NotCompiledIn { scheme: "sqlite", feature: "sqlite" })
 }
 
+#[cfg(feature = "postgres")]
+fn open_postgres(url: &str) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(Arc::new(crate::sql::PostgresStore::open(url)?))
+}
+
+#[cfg(not(feature = "postgres"))]
 fn open_postgres(_: &str) -> Result<Arc<dyn Store>, StoreError> {
     Err(StoreError::NotCompiledIn { scheme: "postgres", feature: "postgres" })
 }
@@ -83,6 +89,7 @@ mod tests {
         assert!(error("sqlite:aiwaf.db").contains("feature `sqlite`"));
     }
 
+    #[cfg(not(feature = "postgres"))]
     #[test]
     fn says_which_feature_is_missing_without_the_password() {
         let error = error("postgres://user:secret@host/db");

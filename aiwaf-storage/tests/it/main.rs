@@ -4,6 +4,8 @@
 mod csv_files;
 mod keeper;
 mod manager;
+mod postgres_database;
+mod postgres_server;
 mod processes;
 mod same_everywhere;
 mod sqlite_file;

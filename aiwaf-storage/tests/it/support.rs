@@ -41,7 +41,8 @@ pub(crate) fn homes() -> Vec<Home> {
         let url = format!("{scheme}:{}", directory.path().join(name).display());
         Home { url, _directory: Some(directory) }
     });
-    files.into_iter().collect()
+    let postgres = crate::postgres_server::new_database().map(|url| Home { url, _directory: None });
+    files.into_iter().chain(postgres).collect()
 }
 
 pub(crate) fn csv() -> (TempDir, CsvStore) {
