@@ -7,6 +7,7 @@ mod manager;
 mod postgres_database;
 mod postgres_server;
 mod processes;
+mod released_schemas;
 mod same_everywhere;
 mod sqlite_file;
 mod support;

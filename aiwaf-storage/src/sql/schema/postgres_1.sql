@@ -51,9 +51,10 @@ CREATE TABLE aiwaf_path_exemptions (
 );
 
 -- Before any change of a list, whoever makes it: waits for other writers, and counts and tells of the change.
-CREATE FUNCTION aiwaf_list_changes() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+CREATE FUNCTION aiwaf_list_changes() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE aiwaf_meta SET revision = revision + 1;
+    -- Beside the list, whatever the search path of whoever changes it.
+    EXECUTE format('UPDATE %I.aiwaf_meta SET revision = revision + 1', TG_TABLE_SCHEMA);
     NOTIFY aiwaf_lists;
     RETURN NULL;
 END
