@@ -57,6 +57,8 @@ struct State {
 /// An open file.
 struct Session {
     connection: SqliteConnection,
+    /// How many sessions there were before.
+    number: u64,
     /// Which file it is, even if another has its name by now.
     file: FileIdentity,
     /// How many changes were made here, for SQLite tells only of those of others.
@@ -106,7 +108,9 @@ impl SqliteStore {
         run: impl FnOnce(&mut Session) -> QueryResult<T>,
     ) -> Result<T, StoreError> {
         let mut state = self.state.lock();
-        let file = std::fs::metadata(&self.absolute).map(|file| FileIdentity::new(&file));
+        let file = std::fs::metadata(&self.absolute).and_then(|file| {
+            if file.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok(FileIdentity::new(&file)) }
+        });
         let file = file.map_err(StoreError::io(action, &self.path))?;
         // A file that was replaced is closed first, for its journal goes by the same name as that of the new one.
         let session = state.session.take().filter(|session| session.file == file);
@@ -114,14 +118,14 @@ impl SqliteStore {
             session
         } else {
             state.sessions += 1;
-            self.connect(file)?
+            self.connect(file, state.sessions)?
         };
         let result = run(&mut session).map_err(|error| self.error(action, &error))?;
         state.session = Some(session);
         Ok(result)
     }
 
-    fn connect(&self, file: FileIdentity) -> Result<Session, StoreError> {
+    fn connect(&self, file: FileIdentity, number: u64) -> Result<Session, StoreError> {
         let failed = |error| self.error("opening", &error);
         let connection = SqliteConnection::establish(&file_uri(&self.absolute));
         let mut connection = connection.map_err(|error| self.refused("opening", error.to_string()))?;
@@ -139,7 +143,7 @@ impl SqliteStore {
             }
             MigrationError::Query(error) => failed(error),
         })?;
-        Ok(Session { connection, file, changes: 0 })
+        Ok(Session { connection, number, file, changes: 0 })
     }
 
     /// Lets readers and the writer work at the same time. Where that can't be, they wait for each other.
@@ -217,11 +221,11 @@ impl Store for SqliteStore {
     }
 
     fn revision(&self) -> Result<Revision, StoreError> {
-        let (changes, of_others) = self.with("reading", |session| {
-            let version = diesel::sql_query("PRAGMA data_version").get_result(&mut session.connection);
-            version.map(|DataVersion { data_version }| (session.changes, data_version))
-        })?;
-        Ok(Revision::new([self.state.lock().sessions, of_others.unsigned_abs(), changes]))
+        self.with("reading", |session| {
+            let of_others = diesel::sql_query("PRAGMA data_version").get_result(&mut session.connection);
+            let DataVersion { data_version } = of_others?;
+            Ok(Revision::new([session.number, data_version.unsigned_abs(), session.changes]))
+        })
     }
 }
 

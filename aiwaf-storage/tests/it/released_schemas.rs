@@ -10,8 +10,8 @@ use diesel::{Connection, PgConnection, SqliteConnection};
 
 use crate::support::*;
 
-fn micros(micros: i64) -> Option<Timestamp> {
-    Some(Timestamp::from_unix_micros(micros))
+fn micros(micros: i64) -> Timestamp {
+    Timestamp::from_unix_micros(micros)
 }
 
 /// What the dumps of schema 1 hold.
@@ -20,7 +20,7 @@ fn lists_of_schema_1() -> Lists {
         |network, reason: &str, added| WhitelistEntry { network: net(network), reason: reason.into(), added };
     Lists {
         whitelist: vec![
-            white("192.168.1.0/24", "office", micros(1_700_000_000_000_000)),
+            white("192.168.1.0/24", "office", Some(micros(1_700_000_000_000_000))),
             white("2001:db8:1::/48", "", None),
         ],
         blacklist: vec![
@@ -28,8 +28,8 @@ fn lists_of_schema_1() -> Lists {
                 network: net("203.0.113.9"),
                 reason: "Flood pattern; it's \"bad\", =1+1".into(),
                 source: BanSource::Protection(Protection::RateLimit),
-                added: micros(1_700_000_000_123_456),
-                expires: micros(1_700_086_400_123_456),
+                added: Some(micros(1_700_000_000_123_456)),
+                expires: Some(micros(1_700_086_400_123_456)),
                 offences: 2,
                 extended_request_info: Some(r#"{"path":"/x","agent":"a, b"}"#.into()),
             },
@@ -46,7 +46,7 @@ fn lists_of_schema_1() -> Lists {
                 network: net("2001:db8::/64"),
                 reason: "\u{fc}\u{20ac}\u{1f600}".into(),
                 source: BanSource::Trainer,
-                added: micros(1_700_000_001_000_000),
+                added: Some(micros(1_700_000_001_000_000)),
                 expires: None,
                 offences: u32::MAX,
                 extended_request_info: None,
@@ -57,7 +57,7 @@ fn lists_of_schema_1() -> Lists {
                 keyword: ".env".into(),
                 count: i64::MAX as u64,
                 source: KeywordSource::Learned,
-                added: micros(1_700_000_002_000_000),
+                added: Some(micros(1_700_000_002_000_000)),
             },
             KeywordEntry {
                 keyword: "union  select".into(),
@@ -68,13 +68,13 @@ fn lists_of_schema_1() -> Lists {
         ],
         geo_blocked_countries: vec![CountryEntry {
             country: "KP".parse().unwrap(),
-            added: micros(1_700_000_003_000_000),
+            added: Some(micros(1_700_000_003_000_000)),
         }],
         path_exemptions: vec![
             PathExemptionEntry {
                 path: "/health".into(),
                 reason: "probe".into(),
-                added: micros(1_700_000_004_000_000),
+                added: Some(micros(1_700_000_004_000_000)),
             },
             PathExemptionEntry { path: "*.css".into(), reason: String::new(), added: None },
         ],

@@ -190,11 +190,15 @@ impl Store for PostgresStore {
     }
 
     fn revision(&self) -> Result<Revision, StoreError> {
-        let mut state = self.state.lock();
+        let state = &mut *self.state.lock();
         if let Some(connection) = &mut state.connection {
-            // An error is a broken connection, which reading finds as well.
-            if connection.notifications_iter().count() > 0 {
+            // Bounded, for others may tell faster than this reads; the rest is still there the next time.
+            for told in connection.notifications_iter().take(1000) {
                 state.seen = None;
+                if told.is_err() {
+                    // The connection broke, which reading finds as well; it would be told again for ever.
+                    break;
+                }
             }
         }
         let seen = state.seen.filter(|(when, _)| when.elapsed() < POLL);
@@ -202,7 +206,7 @@ impl Store for PostgresStore {
             revision
         } else {
             let now = Instant::now();
-            let revision = self.read_revision("reading", &mut state)?;
+            let revision = self.read_revision("reading", state)?;
             state.seen = Some((now, revision));
             revision
         };
