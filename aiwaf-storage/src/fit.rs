@@ -23,7 +23,7 @@ pub fn fit(change: &ListChange) -> Option<ListChange> {
     Some(match change {
         ListChange::AddWhitelist(entry) => ListChange::AddWhitelist(WhitelistEntry {
             network: canonical_network(entry.network),
-            reason: fit_reason(&entry.reason),
+            reason: fit_reason(entry.reason.clone()),
             added: fit_time(entry.added),
         }),
         ListChange::AddBlacklist(entry) => ListChange::AddBlacklist(fit_blacklist(entry.clone())),
@@ -36,7 +36,7 @@ pub fn fit(change: &ListChange) -> Option<ListChange> {
         ListChange::RemoveKeyword(keyword) => ListChange::RemoveKeyword(fit_keyword(keyword)?),
         ListChange::AddPathExemption(entry) => ListChange::AddPathExemption(PathExemptionEntry {
             path: fit_path(&entry.path)?,
-            reason: fit_reason(&entry.reason),
+            reason: fit_reason(entry.reason.clone()),
             added: fit_time(entry.added),
         }),
         ListChange::RemovePathExemption(path) => ListChange::RemovePathExemption(fit_path(path)?),
@@ -53,10 +53,10 @@ pub fn fit(change: &ListChange) -> Option<ListChange> {
 pub(crate) const MAX_COUNT: u64 = i64::MAX as u64;
 
 pub(crate) fn fit_blacklist(entry: BlacklistEntry) -> BlacklistEntry {
-    let info = entry.extended_request_info.map(|info| plain(&info));
+    let info = entry.extended_request_info.map(into_plain);
     BlacklistEntry {
         network: canonical_network(entry.network),
-        reason: fit_reason(&entry.reason),
+        reason: fit_reason(entry.reason),
         added: fit_time(entry.added),
         expires: fit_time(entry.expires),
         extended_request_info: info
@@ -65,9 +65,14 @@ pub(crate) fn fit_blacklist(entry: BlacklistEntry) -> BlacklistEntry {
     }
 }
 
-pub(crate) fn fit_reason(reason: &str) -> String {
-    let cut = reason.char_indices().nth(MAX_REASON).map_or(reason, |(end, _)| reason.split_at(end).0);
-    plain(cut)
+pub(crate) fn fit_reason(mut reason: String) -> String {
+    // Most have fewer bytes than that, and need not be counted.
+    if reason.len() > MAX_REASON
+        && let Some((end, _)) = reason.char_indices().nth(MAX_REASON)
+    {
+        reason.truncate(end);
+    }
+    into_plain(reason)
 }
 
 pub(crate) fn fit_keyword(keyword: &str) -> Option<String> {
@@ -78,6 +83,15 @@ pub(crate) fn fit_keyword(keyword: &str) -> Option<String> {
 pub(crate) fn fit_path(path: &str) -> Option<String> {
     let path = plain(path);
     (!path.is_empty() && path.chars().nth(MAX_PATH).is_none()).then_some(path)
+}
+
+/// The same without a copy for a text that is plain already, as stored ones are.
+fn into_plain(text: String) -> String {
+    let bytes = text.as_bytes();
+    let is_plain = bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
+        && bytes.first() != Some(&b' ')
+        && bytes.last() != Some(&b' ');
+    if is_plain { text } else { plain(&text) }
 }
 
 fn plain(text: &str) -> String {
@@ -103,7 +117,7 @@ mod tests {
         assert_eq!(fit(&keyword(" UNION\r\nSELECT\0 ")), Some(keyword("union  select")));
         assert_eq!(fit(&keyword("\n")), None);
         assert_eq!(fit(&keyword(&"x".repeat(MAX_KEYWORD + 1))), None);
-        assert_eq!(fit_reason(&"\u{e4}".repeat(MAX_REASON + 1)).chars().count(), MAX_REASON);
+        assert_eq!(fit_reason("\u{e4}".repeat(MAX_REASON + 1)).chars().count(), MAX_REASON);
     }
 
     #[test]
@@ -115,6 +129,11 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn plain_texts_are_left_alone(text in "[ -~\\PC\\n]{0,8}") {
+            proptest::prop_assert_eq!(into_plain(text.clone()), plain(&text));
+        }
+
         #[test]
         fn what_fits_stays(text in ".{0,300}") {
             let once = fit(&keyword(&text));

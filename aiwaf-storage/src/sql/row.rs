@@ -1,6 +1,7 @@
 //! The rows of the five tables, and how an entry becomes one and back.
 
 use std::borrow::Cow;
+use std::net::Ipv4Addr;
 
 use aiwaf_core::{
     BanSource, BlacklistEntry, CountryCode, CountryEntry, KeywordEntry, KeywordSource, ListChange, Lists,
@@ -126,7 +127,7 @@ impl Row for WhitelistRow {
 
     fn entry(self, _: &mut Option<Oddity>) -> Result<WhitelistEntry, Oddity> {
         let network = network(&self.network)?;
-        Ok(WhitelistEntry { network, reason: fit::fit_reason(&self.reason), added: time(self.added_micros) })
+        Ok(WhitelistEntry { network, reason: fit::fit_reason(self.reason), added: time(self.added_micros) })
     }
 
     fn list(lists: &mut Lists) -> &mut Vec<WhitelistEntry> {
@@ -309,7 +310,7 @@ impl Row for PathExemptionRow {
     fn entry(self, _: &mut Option<Oddity>) -> Result<PathExemptionEntry, Oddity> {
         Ok(PathExemptionEntry {
             path: unchanged(self.path, fit::fit_path, "path", fit::MAX_PATH)?,
-            reason: fit::fit_reason(&self.reason),
+            reason: fit::fit_reason(self.reason),
             added: time(self.added_micros),
         })
     }
@@ -337,6 +338,10 @@ fn key_of_network(network: IpNet) -> Cow<'static, str> {
 
 /// A network that is spelt as changes look for it: another spelling could not be removed, or stand there twice.
 fn network(text: &str) -> Result<IpNet, Oddity> {
+    // An address of this kind has but one spelling.
+    if let Ok(address) = text.parse::<Ipv4Addr>() {
+        return Ok(IpNet::V4(address.into()));
+    }
     let network = parse_network(text).map_err(|error| Oddity::new(text, error.to_string()))?;
     let spelling = display_network(&network);
     if spelling == text { Ok(network) } else { Err(Oddity::spelling(text, &spelling)) }

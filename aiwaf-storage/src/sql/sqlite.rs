@@ -212,10 +212,17 @@ impl Store for SqliteStore {
         if changes.is_empty() {
             return Ok(Vec::new());
         }
+        let is_bulk = changes.len() > BULK;
         self.with("writing", |session| {
+            if is_bulk {
+                session.connection.batch_execute(LARGE_CACHE)?;
+            }
             let Applied { altered, wrote } =
                 session.connection.immediate_transaction(|connection| lists::apply(connection, changes))?;
             session.changes += u64::from(wrote);
+            if is_bulk {
+                session.connection.batch_execute(SMALL_CACHE)?;
+            }
             Ok(altered)
         })
     }
@@ -238,6 +245,12 @@ impl fmt::Debug for Session {
 /// Calls wait for [`PATIENCE`], what is stored when a change is done survives a power cut, and what others put into
 /// the schema can't run functions here.
 const SETTINGS: &str = "PRAGMA busy_timeout = 30000; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;";
+
+/// From so many changes on, pages would be written and read again and again if they were not kept for the while: a
+/// failure in between ends the session, and the large cache with it.
+const BULK: usize = 10_000;
+const LARGE_CACHE: &str = "PRAGMA cache_size = -131072";
+const SMALL_CACHE: &str = "PRAGMA cache_size = -2000; PRAGMA shrink_memory";
 
 #[derive(QueryableByName)]
 struct DataVersion {

@@ -169,3 +169,18 @@ fn a_write_that_fails_leaves_the_old_lists() {
     assert!(error.to_string().contains("make room on the disk"), "{error}");
     assert_eq!(bans(&store), ["10.0.0.1"]);
 }
+
+#[test]
+fn a_long_list_is_one_transaction() {
+    let (_directory, _, store) = sqlite();
+    let before = store.revision().unwrap();
+    let bans: Vec<_> = (0..10_001u32)
+        .map(|number| ListChange::AddBlacklist(automatic(&std::net::Ipv4Addr::from(number).to_string(), 9)))
+        .collect();
+    assert!(store.apply(&bans).unwrap().into_iter().all(|altered| altered));
+    assert_ne!(store.revision().unwrap(), before);
+    assert_eq!(store.load().unwrap().lists.blacklist.len(), bans.len());
+    assert!(!store.apply(&bans).unwrap().contains(&true));
+    assert_eq!(store.apply(&[ListChange::RemoveEndedBans(at(9))]).unwrap(), [true]);
+    assert_eq!(store.load().unwrap().lists, aiwaf_core::Lists::default());
+}
