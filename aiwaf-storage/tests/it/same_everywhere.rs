@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use aiwaf_core::{BlacklistEntry, KeywordSource, ListChange, ListName, Timestamp};
-use aiwaf_storage::{MAX_EXTENDED_REQUEST_INFO, MAX_REASON, MemoryStore, Store};
+use aiwaf_storage::{MAX_EXTENDED_REQUEST_INFO, MAX_KEYWORD, MAX_PATH, MAX_REASON, MemoryStore, Store};
 use proptest::prelude::*;
 
 use crate::support::*;
@@ -90,6 +90,50 @@ fn hostile_text_is_bounded_and_never_breaks_a_list() {
         assert!(!entry.reason.contains(char::is_control));
         assert_eq!(entry.extended_request_info, None);
         assert!(entry.is_active(at(1_000_000_000)));
+    });
+}
+
+#[test]
+fn the_longest_texts_are_kept() {
+    on_every_store(|store| {
+        let path = format!("/{}", "\u{1f600}".repeat(MAX_PATH - 1));
+        let word: String =
+            (0..MAX_KEYWORD).map(|number| if number % 2 == 0 { '\u{1f600}' } else { 'x' }).collect();
+        let add = [exempt(&path), keyword(&word, u64::MAX, KeywordSource::Learned)];
+        assert_eq!(store.apply(&add).unwrap(), [true; 2]);
+        store.apply(&add).unwrap();
+        let lists = store.load().unwrap().lists;
+        assert_eq!((&lists.path_exemptions[0].path, &lists.keywords[0].keyword), (&path, &word));
+        assert_eq!(lists.keywords[0].count, i64::MAX as u64);
+        let remove = [ListChange::RemovePathExemption(path), ListChange::RemoveKeyword(word)];
+        assert_eq!(store.apply(&remove).unwrap(), [true; 2]);
+    });
+}
+
+#[test]
+fn original_defect_04_networks_are_networks_however_they_are_written() {
+    on_every_store(|store| {
+        let mapped = "::ffff:10.0.0.0/104".parse().unwrap();
+        store.apply(&[add_ban("10.0.0.0/8"), whitelist("192.168.1.7/24")]).unwrap();
+        assert_eq!(store.apply(&[ListChange::AddBlacklist(automatic("192.168.1.77", 9))]).unwrap(), [false]);
+        assert_eq!(store.load().unwrap().lists.whitelist[0].network, net("192.168.1.0/24"));
+        assert_eq!(store.apply(&[ListChange::RemoveBlacklist(mapped)]).unwrap(), [true]);
+    });
+}
+
+#[test]
+fn original_defect_10_a_removal_leaves_the_other_entries_as_they_were() {
+    on_every_store(|store| {
+        let entry = |network| BlacklistEntry {
+            extended_request_info: Some(r#"{"path":"/x"}"#.into()),
+            offences: 4,
+            ..automatic(network, 77)
+        };
+        store
+            .apply(&["10.0.0.1", "10.0.0.2"].map(|network| ListChange::AddBlacklist(entry(network))))
+            .unwrap();
+        store.apply(&[ListChange::RemoveBlacklist(net("10.0.0.1"))]).unwrap();
+        assert_eq!(store.load().unwrap().lists.blacklist, [entry("10.0.0.2")]);
     });
 }
 
