@@ -54,6 +54,41 @@ pub enum StoreError {
         /// How long it was waited for.
         waited: Duration,
     },
+    /// The database refused, or can't be reached.
+    #[error("{action} {place} failed: {message}; {remedy}")]
+    Database {
+        /// What was tried: `reading`, `writing` ...
+        action: &'static str,
+        /// Which database, without user and password.
+        place: String,
+        /// What the database said.
+        message: String,
+        /// How to mend it.
+        remedy: &'static str,
+    },
+    /// A newer version of this program made the tables.
+    #[error(
+        "{place} has lists of schema {found}, and this version knows only those up to {known}: \
+         update this program, or choose another database"
+    )]
+    NewerSchema {
+        /// Which database, without user and password.
+        place: String,
+        /// The number of its schema.
+        found: i64,
+        /// The newest that is known here.
+        known: usize,
+    },
+    /// The text names a kind of storage that this build lacks.
+    #[error(
+        "this build has no storage of the kind `{scheme}`: build it with the feature `{feature}` of aiwaf-storage, or give another"
+    )]
+    NotCompiledIn {
+        /// What stands before the colon.
+        scheme: &'static str,
+        /// The feature that it needs.
+        feature: &'static str,
+    },
     /// The text does not say where the lists live.
     #[error("{scheme:?} is no kind of storage: give {allowed}")]
     UnknownUrl {

@@ -23,7 +23,7 @@ pub fn fit(change: &ListChange) -> Option<ListChange> {
     Some(match change {
         ListChange::AddWhitelist(entry) => ListChange::AddWhitelist(WhitelistEntry {
             network: canonical_network(entry.network),
-            reason: fit_reason(&entry.reason),
+            reason: fit_reason(entry.reason.clone()),
             added: fit_time(entry.added),
         }),
         ListChange::AddBlacklist(entry) => ListChange::AddBlacklist(fit_blacklist(entry.clone())),
@@ -36,7 +36,7 @@ pub fn fit(change: &ListChange) -> Option<ListChange> {
         ListChange::RemoveKeyword(keyword) => ListChange::RemoveKeyword(fit_keyword(keyword)?),
         ListChange::AddPathExemption(entry) => ListChange::AddPathExemption(PathExemptionEntry {
             path: fit_path(&entry.path)?,
-            reason: fit_reason(&entry.reason),
+            reason: fit_reason(entry.reason.clone()),
             added: fit_time(entry.added),
         }),
         ListChange::RemovePathExemption(path) => ListChange::RemovePathExemption(fit_path(path)?),
@@ -50,13 +50,13 @@ pub fn fit(change: &ListChange) -> Option<ListChange> {
 }
 
 /// The highest count of a keyword, which databases can hold as well.
-const MAX_COUNT: u64 = i64::MAX as u64;
+pub(crate) const MAX_COUNT: u64 = i64::MAX as u64;
 
 pub(crate) fn fit_blacklist(entry: BlacklistEntry) -> BlacklistEntry {
-    let info = entry.extended_request_info.map(|info| if is_plain(&info) { info } else { plain(&info) });
+    let info = entry.extended_request_info.map(into_plain);
     BlacklistEntry {
         network: canonical_network(entry.network),
-        reason: if is_fit_reason(&entry.reason) { entry.reason } else { fit_reason(&entry.reason) },
+        reason: fit_reason(entry.reason),
         added: fit_time(entry.added),
         expires: fit_time(entry.expires),
         extended_request_info: info
@@ -65,12 +65,14 @@ pub(crate) fn fit_blacklist(entry: BlacklistEntry) -> BlacklistEntry {
     }
 }
 
-pub(crate) fn fit_reason(reason: &str) -> String {
-    if is_fit_reason(reason) {
-        return reason.to_owned();
+pub(crate) fn fit_reason(mut reason: String) -> String {
+    // Most have fewer bytes than that, and need not be counted.
+    if reason.len() > MAX_REASON
+        && let Some((end, _)) = reason.char_indices().nth(MAX_REASON)
+    {
+        reason.truncate(end);
     }
-    let cut = reason.char_indices().nth(MAX_REASON).map_or(reason, |(end, _)| reason.split_at(end).0);
-    plain(cut)
+    into_plain(reason)
 }
 
 pub(crate) fn fit_keyword(keyword: &str) -> Option<String> {
@@ -83,15 +85,16 @@ pub(crate) fn fit_path(path: &str) -> Option<String> {
     (!path.is_empty() && path.chars().nth(MAX_PATH).is_none()).then_some(path)
 }
 
+/// The same without a copy for a text that is plain already, as stored ones are.
+fn into_plain(text: String) -> String {
+    if is_plain(&text) { text } else { plain(&text) }
+}
+
 fn plain(text: &str) -> String {
     if is_plain(text) {
         return text.to_owned();
     }
     text.replace(char::is_control, " ").trim().to_owned()
-}
-
-fn is_fit_reason(reason: &str) -> bool {
-    reason.len() <= MAX_REASON && is_plain(reason)
 }
 
 /// Whether a text is printable ASCII without blanks at its ends, as most are, so that nothing has to be changed.
@@ -121,13 +124,16 @@ mod tests {
         assert_eq!(fit(&keyword(" UNION\r\nSELECT\0 ")), Some(keyword("union  select")));
         assert_eq!(fit(&keyword("\n")), None);
         assert_eq!(fit(&keyword(&"x".repeat(MAX_KEYWORD + 1))), None);
-        assert_eq!(fit_reason(&"\u{e4}".repeat(MAX_REASON + 1)).chars().count(), MAX_REASON);
+        assert_eq!(fit_reason("\u{e4}".repeat(MAX_REASON + 1)).chars().count(), MAX_REASON);
     }
 
     #[test]
     fn plain_texts_stay_and_others_don_t() {
         for (text, expected) in [("", ""), ("a b", "a b"), (" a", "a"), ("a ", "a"), ("a\tb\u{85}", "a b")] {
-            assert_eq!((plain(text), fit_reason(text)), (expected.to_owned(), expected.to_owned()));
+            assert_eq!(
+                (plain(text), fit_reason(text.to_owned())),
+                (expected.to_owned(), expected.to_owned())
+            );
         }
     }
 
@@ -140,6 +146,11 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn plain_texts_are_left_alone(text in "[ -~\\PC\\n]{0,8}") {
+            proptest::prop_assert_eq!(into_plain(text.clone()), plain(&text));
+        }
+
         #[test]
         fn what_fits_stays(text in ".{0,300}") {
             let once = fit(&keyword(&text));

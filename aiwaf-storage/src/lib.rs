@@ -1,7 +1,8 @@
 //! The homes of AIWAF's lists, and the way between them and the engine.
 //!
-//! A [`Store`] holds the five lists: in memory ([`MemoryStore`]) or in CSV files ([`CsvStore`]) that people edit and
-//! several processes share. A [`ListKeeper`] runs inside a service: it stores what the engine decides without making a
+//! A [`Store`] holds the five lists: in memory ([`MemoryStore`]), in CSV files ([`CsvStore`]) that people edit and
+//! several processes share, in an SQLite file (`SqliteStore`, feature `sqlite`), or in a PostgreSQL database that many
+//! machines share (`PostgresStore`, feature `postgres`). A [`ListKeeper`] runs inside a service: it stores what the engine decides without making a
 //! request wait, and publishes what others change. A [`Manager`] is for programs and commands that edit the lists.
 //! All of it works with threads and files alone, without an async runtime.
 //!
@@ -35,6 +36,8 @@ mod keeper;
 mod late_store;
 mod manager;
 mod memory;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod sql;
 mod store;
 mod url;
 
@@ -49,5 +52,9 @@ pub use keeper::{KeeperOptions, ListKeeper, NotStored, Published, StoreEvent, sy
 pub use late_store::LateStore;
 pub use manager::{Manager, ManagerError, Stats};
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use sql::PostgresStore;
+#[cfg(feature = "sqlite")]
+pub use sql::SqliteStore;
 pub use store::{Loaded, Revision, RowProblem, Store};
 pub use url::open;

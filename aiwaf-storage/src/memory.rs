@@ -4,7 +4,7 @@ use aiwaf_core::{ListChange, Lists};
 use parking_lot::Mutex;
 
 use crate::error::StoreError;
-use crate::fit::fit;
+use crate::fit::{MAX_COUNT, fit};
 use crate::store::{Loaded, Revision, Store};
 
 /// Lists in memory: for tests, and for services that need no memory of yesterday.
@@ -57,6 +57,18 @@ impl Store for MemoryStore {
 pub(crate) fn apply_fitting(lists: &mut Lists, changes: &[ListChange]) -> Vec<bool> {
     let fitting: Vec<Option<ListChange>> = changes.iter().map(fit).collect();
     let applicable: Vec<ListChange> = fitting.iter().flatten().cloned().collect();
-    let mut results = lists.apply(&applicable).into_iter();
+    let mut results = apply_fitted(lists, &applicable).into_iter();
     fitting.iter().map(|change| change.is_some() && results.next() == Some(true)).collect()
+}
+
+/// Applies changes that can be stored, so that what comes of them can be stored, too.
+pub(crate) fn apply_fitted(lists: &mut Lists, changes: &[ListChange]) -> Vec<bool> {
+    let results = lists.apply(changes);
+    if changes.iter().any(|change| matches!(change, ListChange::AddKeyword(_))) {
+        // Counts of learned keywords add up.
+        for entry in &mut lists.keywords {
+            entry.count = entry.count.min(MAX_COUNT);
+        }
+    }
+    results
 }

@@ -41,7 +41,7 @@ pub trait Store: Send + Sync {
 pub struct Loaded {
     /// The lists.
     pub lists: Lists,
-    /// The rows that can't be understood; at most [`Loaded::MAX_PROBLEMS`] of each file.
+    /// The rows that can't be understood; at most [`Loaded::MAX_PROBLEMS`] of each file or table.
     pub problems: Vec<RowProblem>,
     /// How many more there are.
     pub more_problems: usize,
@@ -56,9 +56,9 @@ impl Loaded {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}, line {line}: {what}: {text:?}")]
 pub struct RowProblem {
-    /// The name of the file.
+    /// The name of the file, or of the table with `table` before it.
     pub file: &'static str,
-    /// The line on which the row begins, counted from 1.
+    /// The line on which the row begins, counted from 1; in a table its `position`.
     pub line: u64,
     /// The start of the row: at most 80 characters.
     pub text: String,

@@ -7,11 +7,18 @@ use crate::error::{StoreError, shorten};
 use crate::memory::MemoryStore;
 use crate::store::Store;
 
-/// Opens the store that `url` names: `memory:`, or `csv:` and a data directory, which is created if it is missing.
+/// Opens the store that `url` names.
+///
+/// | text | store |
+/// |---|---|
+/// | `memory:` | in memory |
+/// | `csv:aiwaf_data` | CSV files in a data directory, which is created if it is missing |
+/// | `sqlite:aiwaf.db`, `sqlite:/srv/aiwaf.db` | an SQLite file, which is created if it is missing (feature `sqlite`) |
+/// | `postgres://user:password@host/database` | a PostgreSQL database (feature `postgres`) |
 ///
 /// # Errors
-/// [`StoreError::UnknownUrl`] for other texts, which are not repeated in full, for they may hold a password; else what
-/// opening gives.
+/// [`StoreError::UnknownUrl`] for other texts, which are not repeated in full, for they may hold a password;
+/// [`StoreError::NotCompiledIn`] if a feature is missing; else what opening gives.
 ///
 /// ```
 /// assert_eq!(aiwaf_storage::open("memory:")?.mode(), "Memory");
@@ -22,24 +29,82 @@ pub fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
     match url.split_once(':') {
         Some(("memory", "" | "//")) => Ok(Arc::new(MemoryStore::default())),
         Some(("csv", directory)) if !directory.is_empty() => Ok(Arc::new(CsvStore::open(directory)?)),
-        parts => {
-            let scheme = shorten(parts.map_or(url, |(scheme, _)| scheme));
-            Err(StoreError::UnknownUrl { scheme, allowed: ALLOWED })
+        Some(("sqlite", file)) => {
+            let file = file.strip_prefix("//").unwrap_or(file);
+            // What elsewhere means a database in memory would here be a file of that name.
+            if file.is_empty() || file == ":memory:" { Err(unknown("sqlite")) } else { open_sqlite(file) }
         }
+        Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => open_postgres(url),
+        parts => Err(unknown(parts.map_or(url, |(scheme, _)| scheme))),
     }
 }
 
-const ALLOWED: &str = "`memory:`, or `csv:` and a data directory, such as `csv:aiwaf_data`";
+fn unknown(scheme: &str) -> StoreError {
+    StoreError::UnknownUrl { scheme: shorten(scheme), allowed: ALLOWED }
+}
+
+const ALLOWED: &str = "`memory:`, `csv:` and a data directory, such as `csv:aiwaf_data`, \
+    `sqlite:` and a file, such as `sqlite:aiwaf.db`, or `postgres://user:password@host/database`";
+
+#[cfg(feature = "sqlite")]
+fn open_sqlite(file: &str) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(Arc::new(crate::sql::SqliteStore::open(file)?))
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn open_sqlite(_: &str) -> Result<Arc<dyn Store>, StoreError> {
+    Err(StoreError::NotCompiledIn { scheme: "sqlite", feature: "sqlite" })
+}
+
+#[cfg(feature = "postgres")]
+fn open_postgres(url: &str) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(Arc::new(crate::sql::PostgresStore::open(url)?))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn open_postgres(_: &str) -> Result<Arc<dyn Store>, StoreError> {
+    Err(StoreError::NotCompiledIn { scheme: "postgres", feature: "postgres" })
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn error(url: &str) -> String {
+        open(url).map(|store| store.mode()).unwrap_err().to_string()
+    }
+
     #[test]
     fn says_what_is_allowed_and_no_password() {
-        for url in ["", "aiwaf_data", "csv:", "memory:x", "postgres://user:secret@host/db"] {
-            let error = open(url).map(|store| store.mode()).unwrap_err().to_string();
+        let urls = ["", "aiwaf_data", "csv:", "memory:x", "mysql://user:secret@host/db", "sqlite:"];
+        for url in urls.into_iter().chain(["sqlite://", "sqlite::memory:", "postgres:user:secret@host"]) {
+            let error = error(url);
             assert!(error.contains("`csv:aiwaf_data`") && !error.contains("secret"), "{error}");
+        }
+    }
+
+    #[cfg(not(feature = "sqlite"))]
+    #[test]
+    fn says_which_feature_is_missing() {
+        assert!(error("sqlite:aiwaf.db").contains("feature `sqlite`"));
+    }
+
+    #[cfg(not(feature = "postgres"))]
+    #[test]
+    fn says_which_feature_is_missing_without_the_password() {
+        let error = error("postgres://user:secret@host/db");
+        assert!(error.contains("feature `postgres`") && !error.contains("secret"), "{error}");
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn opens_a_file_however_its_name_looks() {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, slashes) in [("a b?mode=memory#%41.db", ""), ("\u{e4}:memory:", "//")] {
+            let path = directory.path().join(name);
+            let store = open(&format!("sqlite:{slashes}{}", path.display())).unwrap();
+            assert_eq!(store.location(), Some(("Database", path.display().to_string())));
+            assert!(std::fs::metadata(path).unwrap().len() > 0);
         }
     }
 

@@ -108,17 +108,24 @@ impl TestCounts {
     }
 }
 
+/// What tests print that need a server and can't start one.
+const LEFT_OUT: &str = "TESTS DID NOT RUN";
+
 /// Runs all tests, shows what they print, and counts them.
 fn run_tests(counts: &mut TestCounts) -> anyhow::Result<()> {
     let mut command = cargo();
     command.args(["test", "--workspace", "--no-fail-fast"]).stdout(Stdio::piped());
     let mut child = command.spawn().context("starting cargo test")?;
     let output = child.stdout.take().context("reading what cargo test prints")?;
+    let mut left_out = None;
     for line in BufReader::new(output).split(b'\n') {
         let line = line.context("reading what cargo test prints")?;
         let line = String::from_utf8_lossy(&line);
         println!("{line}");
         counts.add(&line);
+        if line.contains(LEFT_OUT) {
+            left_out = Some(line.into_owned());
+        }
     }
     let status = child.wait().context("waiting for cargo test")?;
     if !status.success() {
@@ -126,6 +133,9 @@ fn run_tests(counts: &mut TestCounts) -> anyhow::Result<()> {
     }
     if counts.passed == 0 {
         bail!("no test ran");
+    }
+    if let Some(line) = left_out {
+        bail!("{line}: install PostgreSQL's server programs");
     }
     Ok(())
 }

@@ -142,7 +142,8 @@ impl From<TrustedProxy> for String {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StorageSettings {
-    /// `memory:` or `csv:DIRECTORY` (`AIWAF_STORE`); empty is CSV in `data_dir`. Default: empty.
+    /// `memory:`, `csv:DIRECTORY`, `sqlite:FILE` or `postgres://...`, the last two where they are compiled in
+    /// (`AIWAF_STORE`); empty is CSV in `data_dir`. Default: empty.
     pub store: String,
     /// The directory of the CSV files (`AIWAF_DATA_DIR`). Default: aiwaf_data.
     pub data_dir: String,

@@ -132,7 +132,7 @@ impl Row for WhitelistEntry {
 
     fn read(cells: &mut Cells<'_>) -> Result<Self, String> {
         let added = cells.added(1);
-        Ok(Self { network: cells.network(0)?, reason: fit::fit_reason(cells.text(2)), added })
+        Ok(Self { network: cells.network(0)?, reason: fit::fit_reason(cells.text(2).to_owned()), added })
     }
 
     fn write(&self) -> Vec<String> {
@@ -261,7 +261,7 @@ impl Row for PathExemptionEntry {
     fn read(cells: &mut Cells<'_>) -> Result<Self, String> {
         let path = fit::fit_path(cells.text(0));
         let path = path.ok_or_else(|| format!("a path has 1 to {} characters", fit::MAX_PATH))?;
-        Ok(Self { path, reason: fit::fit_reason(cells.text(1)), added: cells.added(2) })
+        Ok(Self { path, reason: fit::fit_reason(cells.text(1).to_owned()), added: cells.added(2) })
     }
 
     fn write(&self) -> Vec<String> {

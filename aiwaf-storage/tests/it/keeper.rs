@@ -127,6 +127,22 @@ fn changes_of_others_are_noticed() {
 }
 
 #[test]
+fn changes_of_others_are_noticed_in_every_home() {
+    for home in homes() {
+        let kept = start(home.open(), options()).unwrap();
+        kept.wait_for(|lists| lists.blacklist.is_empty());
+        let other = home.open();
+        let start = std::time::Instant::now();
+        other.apply(&[add_ban("10.0.0.9")]).unwrap();
+        kept.wait_for(|lists| lists.blacklist.len() == 1);
+        assert!(start.elapsed() < Duration::from_secs(1), "{:?} in {}", start.elapsed(), home.url);
+        kept.keeper.submit(add_ban("10.0.0.8"));
+        kept.keeper.shutdown().unwrap();
+        assert_eq!(home.open().load().unwrap().lists.blacklist.len(), 2);
+    }
+}
+
+#[test]
 fn original_defect_12_a_lost_store_leaves_the_last_lists_in_force() {
     let store = Arc::new(Fragile::default());
     store.apply(&[add_ban("10.0.0.1")]).unwrap();

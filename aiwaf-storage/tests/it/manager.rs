@@ -9,8 +9,9 @@ use crate::support::*;
 
 fn on_every_manager(test: impl Fn(&Manager)) {
     test(&Manager::new(Arc::new(MemoryStore::default())));
-    let (_directory, store) = csv();
-    test(&Manager::new(Arc::new(store)));
+    for home in homes() {
+        test(&Manager::new(home.open()));
+    }
 }
 
 #[test]

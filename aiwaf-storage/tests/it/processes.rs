@@ -1,7 +1,8 @@
 //! Several processes and threads on one data directory.
 
 use std::collections::BTreeSet;
-use std::process::{Command, Stdio};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aiwaf_core::ListChange;
@@ -21,9 +22,9 @@ fn address(worker: u32, entry: u32) -> String {
 #[test]
 fn worker() {
     let Ok(task) = std::env::var(WORKER) else { return };
-    let (number, directory) = task.split_once(' ').unwrap();
+    let (number, url) = task.split_once(' ').unwrap();
     let number: u32 = number.parse().unwrap();
-    let store = CsvStore::open(directory).unwrap();
+    let store = aiwaf_storage::open(url).unwrap();
     for start in (0..ENTRIES).step_by(20) {
         let batch: Vec<_> = (start..start + 20).map(|entry| add_ban(&address(number, entry))).collect();
         assert_eq!(store.apply(&batch).unwrap(), [true; 20]);
@@ -37,29 +38,79 @@ fn worker() {
 #[test]
 fn original_defect_11_no_update_is_lost_between_processes() {
     // Not opened yet, so that the processes also compete for creating it.
-    let parent = tempfile::tempdir().unwrap();
-    let directory = parent.path().join("data");
-    let workers: Vec<_> = (0..PROCESSES)
-        .map(|number| {
-            Command::new(std::env::current_exe().unwrap())
-                .args(["--exact", "processes::worker"])
-                .env(WORKER, format!("{number} {}", directory.display()))
-                .stdout(Stdio::null())
-                .spawn()
-                .unwrap()
-        })
-        .collect();
-    for mut worker in workers {
-        assert!(worker.wait().unwrap().success());
+    for home in homes() {
+        let workers: Vec<_> = (0..PROCESSES)
+            .map(|number| start("processes::worker", &format!("{number} {}", home.url)))
+            .collect();
+        for mut worker in workers {
+            assert!(worker.wait().unwrap().success(), "{}", home.url);
+        }
+        let loaded = home.open().load().unwrap();
+        assert_eq!(loaded.problems, []);
+        let found: BTreeSet<_> = loaded.lists.blacklist.iter().map(|ban| ban.network).collect();
+        let kept = |worker| {
+            (0..ENTRIES).filter(|entry| entry % 40 != 0).map(move |entry| net(&address(worker, entry)))
+        };
+        let expected: BTreeSet<_> = (0..PROCESSES).flat_map(kept).collect();
+        assert_eq!(found.len(), loaded.lists.blacklist.len());
+        assert!(found == expected, "{} of {} in {}", found.len(), expected.len(), home.url);
     }
-    let loaded = CsvStore::open_existing(&directory).unwrap().load().unwrap();
-    assert_eq!(loaded.problems, []);
-    let found: BTreeSet<_> = loaded.lists.blacklist.iter().map(|ban| ban.network).collect();
-    let kept =
-        |worker| (0..ENTRIES).filter(|entry| entry % 40 != 0).map(move |entry| net(&address(worker, entry)));
-    let expected: BTreeSet<_> = (0..PROCESSES).flat_map(kept).collect();
-    assert_eq!(found.len(), loaded.lists.blacklist.len());
-    assert!(found == expected, "{} of {}", found.len(), expected.len());
+}
+
+/// Starts one of these tests as a process of its own.
+fn start(test: &str, task: &str) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture", test])
+        .env(WORKER, task)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Adds one ban after the other until it is killed, and says each time when it is stored. Does nothing unless
+/// `what_was_stored_survives_a_kill` starts it.
+#[test]
+fn victim() {
+    let Ok(task) = std::env::var(WORKER) else { return };
+    let (start, url) = task.split_once(' ').unwrap();
+    let store = aiwaf_storage::open(url).unwrap();
+    for number in start.parse::<u32>().unwrap().. {
+        let [_, a, b, c] = number.to_be_bytes();
+        let network = format!("10.{a}.{b}.{c}");
+        store.apply(&[add_ban(&network), keyword("word", 1, aiwaf_core::KeywordSource::Learned)]).unwrap();
+        println!("stored {number}");
+    }
+}
+
+#[test]
+fn what_was_stored_survives_a_kill() {
+    for home in homes() {
+        drop(home.open());
+        let mut next = 0u32;
+        for round in 0..5 {
+            let mut victim = start("processes::victim", &format!("{next} {}", home.url));
+            let lines = BufReader::new(victim.stdout.take().unwrap()).lines().map_while(Result::ok);
+            // What it says after this many was stored as well, up to where the pipe ends.
+            let mut last = None;
+            for (count, number) in
+                lines.filter_map(|line| line.strip_prefix("stored ")?.parse::<u32>().ok()).enumerate()
+            {
+                last = Some(number);
+                if count == 7 + round {
+                    victim.kill().unwrap();
+                }
+            }
+            victim.wait().unwrap();
+            let last = last.expect("it stored something");
+            let loaded = home.open().load().unwrap();
+            assert_eq!(loaded.problems, [], "{}", home.url);
+            let stored = u32::try_from(loaded.lists.blacklist.len()).unwrap();
+            // At most the one that was not acknowledged comes on top, and never half a batch.
+            assert!((last + 1..=last + 2).contains(&stored), "{stored} for {last} in {}", home.url);
+            assert_eq!(loaded.lists.keywords[0].count, u64::from(stored), "{}", home.url);
+            next = stored;
+        }
+    }
 }
 
 #[test]

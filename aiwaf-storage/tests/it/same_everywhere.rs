@@ -1,7 +1,9 @@
 //! The behaviour that all stores share.
 
+use std::rc::Rc;
+
 use aiwaf_core::{BlacklistEntry, KeywordSource, ListChange, ListName, Timestamp};
-use aiwaf_storage::{CsvStore, MAX_EXTENDED_REQUEST_INFO, MAX_REASON, MemoryStore, Store};
+use aiwaf_storage::{MAX_EXTENDED_REQUEST_INFO, MAX_KEYWORD, MAX_PATH, MAX_REASON, MemoryStore, Store};
 use proptest::prelude::*;
 
 use crate::support::*;
@@ -92,6 +94,50 @@ fn hostile_text_is_bounded_and_never_breaks_a_list() {
 }
 
 #[test]
+fn the_longest_texts_are_kept() {
+    on_every_store(|store| {
+        let path = format!("/{}", "\u{1f600}".repeat(MAX_PATH - 1));
+        let word: String =
+            (0..MAX_KEYWORD).map(|number| if number % 2 == 0 { '\u{1f600}' } else { 'x' }).collect();
+        let add = [exempt(&path), keyword(&word, u64::MAX, KeywordSource::Learned)];
+        assert_eq!(store.apply(&add).unwrap(), [true; 2]);
+        store.apply(&add).unwrap();
+        let lists = store.load().unwrap().lists;
+        assert_eq!((&lists.path_exemptions[0].path, &lists.keywords[0].keyword), (&path, &word));
+        assert_eq!(lists.keywords[0].count, i64::MAX as u64);
+        let remove = [ListChange::RemovePathExemption(path), ListChange::RemoveKeyword(word)];
+        assert_eq!(store.apply(&remove).unwrap(), [true; 2]);
+    });
+}
+
+#[test]
+fn original_defect_04_networks_are_networks_however_they_are_written() {
+    on_every_store(|store| {
+        let mapped = "::ffff:10.0.0.0/104".parse().unwrap();
+        store.apply(&[add_ban("10.0.0.0/8"), whitelist("192.168.1.7/24")]).unwrap();
+        assert_eq!(store.apply(&[ListChange::AddBlacklist(automatic("192.168.1.77", 9))]).unwrap(), [false]);
+        assert_eq!(store.load().unwrap().lists.whitelist[0].network, net("192.168.1.0/24"));
+        assert_eq!(store.apply(&[ListChange::RemoveBlacklist(mapped)]).unwrap(), [true]);
+    });
+}
+
+#[test]
+fn original_defect_10_a_removal_leaves_the_other_entries_as_they_were() {
+    on_every_store(|store| {
+        let entry = |network| BlacklistEntry {
+            extended_request_info: Some(r#"{"path":"/x"}"#.into()),
+            offences: 4,
+            ..automatic(network, 77)
+        };
+        store
+            .apply(&["10.0.0.1", "10.0.0.2"].map(|network| ListChange::AddBlacklist(entry(network))))
+            .unwrap();
+        store.apply(&[ListChange::RemoveBlacklist(net("10.0.0.1"))]).unwrap();
+        assert_eq!(store.load().unwrap().lists.blacklist, [entry("10.0.0.2")]);
+    });
+}
+
+#[test]
 fn original_defect_05_keywords_have_one_order_and_nobody_adds_to_them() {
     on_every_store(|store| {
         assert_eq!(store.load().unwrap().lists.keywords, [], "built-in words are not stored");
@@ -153,15 +199,31 @@ fn any_change() -> impl Strategy<Value = ListChange> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
-    fn memory_and_csv_agree_after_any_changes(
+    fn every_store_agrees_with_memory_after_any_changes(
         batches in prop::collection::vec(prop::collection::vec(any_change(), 0..20), 1..4)
     ) {
         let memory = MemoryStore::default();
-        let (directory, csv) = csv();
+        let homes = HOMES.with(Rc::clone);
+        let stores: Vec<_> = homes.iter().map(Home::open).collect();
+        let clear = ListName::ALL.map(ListChange::Clear);
+        for store in &stores {
+            store.apply(&clear).unwrap();
+        }
         for batch in batches {
-            prop_assert_eq!(memory.apply(&batch).unwrap(), csv.apply(&batch).unwrap());
-            let again = CsvStore::open_existing(directory.path()).unwrap();
-            prop_assert_eq!(memory.load().unwrap(), again.load().unwrap());
+            let altered = memory.apply(&batch).unwrap();
+            for (home, store) in homes.iter().zip(&stores) {
+                let revision = store.revision().unwrap();
+                prop_assert_eq!(&store.apply(&batch).unwrap(), &altered, "{}", store.mode());
+                prop_assert_eq!(memory.load().unwrap(), home.open().load().unwrap(), "{}", store.mode());
+                if !altered.contains(&true) {
+                    prop_assert_eq!(store.revision().unwrap(), revision, "{}", store.mode());
+                }
+            }
         }
     }
+}
+
+thread_local! {
+    /// Shared by all cases, for a database takes longer to create than to empty.
+    static HOMES: Rc<Vec<Home>> = Rc::new(homes());
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use aiwaf_core::{
     BanSource, BlacklistEntry, CountryEntry, KeywordEntry, KeywordSource, ListChange, PathExemptionEntry,
@@ -16,8 +17,40 @@ pub(crate) const AUTOMATIC: BanSource = BanSource::Protection(Protection::RateLi
 /// Runs a test on every kind of store.
 pub(crate) fn on_every_store(test: impl Fn(&dyn Store)) {
     test(&MemoryStore::default());
-    let (_directory, store) = csv();
-    test(&store);
+    for home in homes() {
+        test(&*home.open());
+    }
+}
+
+/// A place that outlives a store, and is gone when it is dropped.
+pub(crate) struct Home {
+    pub(crate) url: String,
+    _directory: Option<TempDir>,
+}
+
+impl Home {
+    pub(crate) fn open(&self) -> Arc<dyn Store> {
+        aiwaf_storage::open(&self.url).unwrap()
+    }
+}
+
+/// A new place of every kind, not opened yet.
+pub(crate) fn homes() -> Vec<Home> {
+    let files = [("csv", "data"), ("sqlite", "aiwaf.db")].map(|(scheme, name)| {
+        let directory = quick_directory();
+        let url = format!("{scheme}:{}", directory.path().join(name).display());
+        Home { url, _directory: Some(directory) }
+    });
+    let postgres = crate::postgres_server::new_database().map(|url| Home { url, _directory: None });
+    files.into_iter().chain(postgres).collect()
+}
+
+/// A directory in memory where there is such a thing, for waiting for a disk proves nothing: what a process wrote is
+/// there after its death, wherever that is.
+fn quick_directory() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let directory = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    directory.unwrap()
 }
 
 pub(crate) fn csv() -> (TempDir, CsvStore) {
