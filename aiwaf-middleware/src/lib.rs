@@ -28,7 +28,7 @@
 //! 2. The engine of `aiwaf-core` judges. If that panics the request passes, or is denied if
 //!    [`AiwafBuilder::fail_closed`] says so, and the panic is reported once.
 //! 3. A denied request is answered by [`DenyResponse`]: 403 or 429 in JSON, unless it is replaced. The
-//!    [`Verdict`](aiwaf_core::Verdict) lies in the response's extensions for layers further out.
+//!    [`Verdict`] lies in the response's extensions for layers further out.
 //! 4. An allowed request goes on untouched. Its body is read ahead only by
 //!    [`AiwafLayer::with_body_inspection`], up to a bound.
 //! 5. When the head of the answer is there, the engine learns from it and the request is logged.

@@ -106,11 +106,12 @@ fn contender(name: &'static str, app: Router) -> anyhow::Result<Contender> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").context("listening on loopback")?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
-    std::thread::spawn(move || {
+    // A thread with a name can be found in a profile.
+    std::thread::Builder::new().name(name.to_owned()).spawn(move || {
         if let Err(error) = serve(listener, app) {
             eprintln!("{name}: {error}");
         }
-    });
+    })?;
     let load =
         Load::connect(address, CONNECTIONS, CLIENTS).with_context(|| format!("connecting to {name}"))?;
     Ok(Contender { name, load, settle: Box::new(|| Ok(())), rounds: Vec::new() })
