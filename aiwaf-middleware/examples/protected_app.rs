@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use aiwaf_middleware::{Aiwaf, Error, ProtectedRouter, Protection, RoutePolicy, load_settings};
 use axum::extract::{Form, Path, Query, State};
@@ -85,8 +86,21 @@ fn introduce(address: SocketAddr, waf: &Aiwaf) {
 
 async fn serve(listener: tokio::net::TcpListener, app: Router) -> std::io::Result<()> {
     let service = app.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(asked_to_stop()).await
+    let stopping = Arc::new(tokio::sync::Notify::new());
+    let asked = Arc::clone(&stopping);
+    let server = axum::serve(listener, service).with_graceful_shutdown(async move {
+        asked_to_stop().await;
+        asked.notify_one();
+    });
+    tokio::select! {
+        result = server.into_future() => result,
+        // A client that never finishes its request must not keep the lists and logs from being written.
+        () = async { stopping.notified().await; tokio::time::sleep(PATIENCE).await } => Ok(()),
+    }
 }
+
+/// How long requests that have begun may take once the service is asked to stop.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Waits for ctrl-c or SIGTERM.
 async fn asked_to_stop() {

@@ -94,6 +94,19 @@ impl ClientAddress {
         peer
     }
 
+    /// Whether a peer in this machine or a private network forwards requests and is not trusted: probably a proxy that
+    /// somebody forgot to name.
+    pub(crate) fn is_unknown_proxy(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
+        let peer = peer.to_canonical();
+        let is_near = match peer {
+            IpAddr::V4(v4) => v4.is_loopback() || v4.is_private(),
+            IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local(),
+        };
+        is_near
+            && !self.is_trusted(peer)
+            && [&X_FORWARDED_FOR, &FORWARDED, &X_REAL_IP].into_iter().any(|name| headers.contains_key(name))
+    }
+
     fn is_trusted(&self, address: IpAddr) -> bool {
         self.trusted.iter().any(|proxy| proxy.0.contains(&address))
     }

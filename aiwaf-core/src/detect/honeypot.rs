@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Inspection, Observation};
+use super::{Inspection, Observation, asked_by_another_site};
 use crate::client::ClientKey;
 use crate::decode::{Buffer, normalize_path};
 use crate::protection::{Mode, Protection};
@@ -65,11 +65,13 @@ impl Default for HoneypotSettings {
 /// A second click within a second of an accepted form passes, once.
 ///
 /// **What is not judged by time**: a form that a script sends, for scripts may do that as soon as they run; the client
-/// must have loaded some page, though. And a form that comes from a page of another site is not judged at all: that is
-/// how banks and identity providers return people, and how pages use an API on a host of its own; they may not have seen
-/// a page of this site yet.
+/// must have loaded some page, though. And a form that comes from a page of another site is not judged at all, unless it
+/// goes to a path that shows a page here: that is how banks and identity providers return people, and how pages use an
+/// API on a host of its own; they may not have seen a page of this site yet.
 pub(crate) struct Honeypot {
     pages: BoundedMap<(ClientKey, u64), Page>,
+    /// Paths that showed a page to anybody: where a form of this site may stand, so no address for those of others.
+    own_forms: BoundedMap<u64, ()>,
     min_form_time: Duration,
     max_page_time: Duration,
 }
@@ -78,6 +80,7 @@ impl Honeypot {
     pub(crate) fn new(settings: &HoneypotSettings) -> Self {
         Self {
             pages: BoundedMap::new(settings.max_pages),
+            own_forms: BoundedMap::new(MAX_OWN_FORMS),
             min_form_time: settings.min_form_time,
             max_page_time: settings.max_page_time,
         }
@@ -86,23 +89,30 @@ impl Honeypot {
     /// Judges a form.
     pub(crate) fn inspect(&self, inspection: &Inspection<'_>) -> Option<Finding> {
         let request = inspection.request;
-        if !is_form(request) || comes_from_another_site(request) {
+        if !is_form(request) {
             return None;
         }
         let client = inspection.client;
+        let path = hash_text(inspection.path);
+        if asked_by_another_site(request) && self.own_forms.get(&path, |()| ()).is_none() {
+            return None;
+        }
         if is_sent_by_script(request) {
             let loaded =
                 self.pages.get(&(client, ANY_PAGE), |page| page.is_fresh(request.time, self.max_page_time));
             return (loaded != Some(true)).then(|| objection(Reason::FormNotLoaded));
         }
-        let own = self.send(client, hash_text(inspection.path), request.time);
+        let own = self.send(client, path, request.time);
         if own == Some(Timing::Accepted) {
             return None;
         }
         let referring = request
             .header("referer")
             .and_then(url_path)
-            .and_then(|path| self.send(client, page_hash(path), request.time));
+            .map(page_hash)
+            // One form uses up one load: a page that sends to itself is not asked twice.
+            .filter(|referring| *referring != path)
+            .and_then(|referring| self.send(client, referring, request.time));
         let timing = match (referring, own) {
             (Some(timing), _) | (None, Some(timing)) => Some(timing),
             (None, None) if says_same_site(request) => self.send(client, ANY_PAGE, request.time),
@@ -110,7 +120,11 @@ impl Honeypot {
         };
         match timing {
             Some(Timing::Accepted) => None,
-            Some(Timing::TooFast(after)) => Some(objection(Reason::FormTooFast(after))),
+            Some(Timing::TooFast { after, is_first }) => {
+                // Whoever corrects a form, or clicks once too often, is merely quick.
+                let weight = if is_first { BanWeight::Full } else { BanWeight::Light };
+                Some(objection(Reason::FormTooFast(after)).with_weight(weight))
+            }
             None => Some(objection(Reason::FormNotLoaded)),
         }
     }
@@ -128,6 +142,9 @@ impl Honeypot {
             _ => false,
         };
         if shown {
+            if request.method == "GET" {
+                self.own_forms.update(hash_text(inspection.path), || (), |()| ());
+            }
             for page in [hash_text(inspection.path), ANY_PAGE] {
                 self.pages.update((inspection.client, page), Page::new, |page| {
                     page.forget(request.time, self.max_page_time);
@@ -165,6 +182,9 @@ const DOUBLE_CLICK: Duration = Duration::from_secs(1);
 /// A time that lies further ahead than this is that of a clock that was set back since.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 
+/// Paths that are remembered as pages of this site.
+const MAX_OWN_FORMS: usize = 10_000;
+
 /// So many people behind one address may have a form open before their loads are counted together.
 const MAX_LOADS: usize = 6;
 
@@ -173,6 +193,8 @@ struct Page {
     /// The loads that no form has used up, oldest first.
     loads: [Timestamp; MAX_LOADS],
     loaded: u8,
+    /// So many more loads there were, none of them later than the last one that is kept.
+    surplus: u8,
     /// Whether the one second click that may follow has come.
     clicked_twice: bool,
     /// When a form was last accepted, or refused with no load left.
@@ -182,12 +204,22 @@ struct Page {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Timing {
     Accepted,
-    TooFast(Duration),
+    TooFast {
+        after: Duration,
+        /// No form of this page was accepted from this client before.
+        is_first: bool,
+    },
 }
 
 impl Page {
     fn new() -> Self {
-        Self { loads: [Timestamp::UNIX_EPOCH; MAX_LOADS], loaded: 0, clicked_twice: false, last_form: None }
+        Self {
+            loads: [Timestamp::UNIX_EPOCH; MAX_LOADS],
+            loaded: 0,
+            surplus: 0,
+            clicked_twice: false,
+            last_form: None,
+        }
     }
 
     fn waiting(&self) -> &[Timestamp] {
@@ -212,13 +244,26 @@ impl Page {
     fn drop_oldest(&mut self, count: usize) {
         self.loads.rotate_left(count.min(MAX_LOADS));
         self.loaded = self.loaded.saturating_sub(u8::try_from(count).unwrap_or(u8::MAX));
+        if self.loaded == 0 {
+            self.surplus = 0;
+        }
     }
 
-    /// Beyond `MAX_LOADS` the newest load is replaced: the old ones are what shows that people had time.
+    /// A form uses up the oldest load; of those that are counted together, the last one stays until all are used up.
+    fn use_up_oldest(&mut self) {
+        if self.loaded == 1 && self.surplus > 0 {
+            self.surplus -= 1;
+        } else {
+            self.drop_oldest(usize::from(self.loaded > 0));
+        }
+    }
+
+    /// Beyond `MAX_LOADS` the newest load is replaced and counted: the old ones are what shows that people had time.
     fn load(&mut self, now: Timestamp) {
         let at = usize::from(self.loaded).min(MAX_LOADS - 1);
         if let Some(load) = self.loads.get_mut(at) {
             *load = now;
+            self.surplus = self.surplus.saturating_add(u8::from(usize::from(self.loaded) == MAX_LOADS));
             self.loaded = u8::try_from(at + 1).unwrap_or(u8::MAX);
         }
     }
@@ -231,7 +276,7 @@ impl Page {
         let reference = self.waiting().first().copied().or(self.last_form)?;
         let waiting = since(reference);
         if waiting >= min_form_time {
-            self.drop_oldest(usize::from(self.loaded > 0));
+            self.use_up_oldest();
             self.last_form = Some(now);
             self.clicked_twice = false;
             return Some(Timing::Accepted);
@@ -242,20 +287,29 @@ impl Page {
         }
         // The load that belongs to this form, the newest, is used up as well, and without loads the time since this
         // attempt will count: or a bot would only have to go on for two seconds.
-        self.loaded = self.loaded.saturating_sub(1);
+        let is_first = self.last_form.is_none();
+        if self.surplus > 0 {
+            self.surplus -= 1;
+        } else {
+            self.loaded = self.loaded.saturating_sub(1);
+        }
         if self.loaded == 0 {
             self.last_form = Some(now);
             self.clicked_twice = true;
         }
-        Some(Timing::TooFast(waiting))
+        Some(Timing::TooFast { after: waiting, is_first })
     }
 }
 
-/// Whether it is something that an HTML form sends.
+/// Whether it is something that an HTML form sends, or that a framework takes for it: some look only at how the content
+/// type begins.
 fn is_form(request: &Request<'_>) -> bool {
     const TYPES: [&[u8]; 3] = [b"application/x-www-form-urlencoded", b"multipart/form-data", b"text/plain"];
+    let begins_with = |media: &[u8], form: &[u8]| {
+        media.get(..form.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(form))
+    };
     request.method == "POST"
-        && media_type(request).is_some_and(|media| TYPES.iter().any(|form| media.eq_ignore_ascii_case(form)))
+        && media_type(request).is_some_and(|media| TYPES.iter().any(|form| begins_with(media, form)))
 }
 
 fn media_type<'r>(request: &Request<'r>) -> Option<&'r [u8]> {
@@ -293,10 +347,6 @@ fn is_sent_by_script(request: &Request<'_>) -> bool {
         || (media_type(request).is_some_and(|media| media.eq_ignore_ascii_case(b"text/plain"))
             && request.header("accept").is_some()
             && !accepts_html(request))
-}
-
-fn comes_from_another_site(request: &Request<'_>) -> bool {
-    matches!(request.header("sec-fetch-site"), Some(b"cross-site" | b"same-site"))
 }
 
 /// Whether the browser says that the form is from this site, without saying from which page.
@@ -483,6 +533,61 @@ mod tests {
             .header("content-type", "text/plain;charset=UTF-8")
             .header("accept", "*/*");
         assert_eq!(honeypot.judge(&beacon.at(0.1)), None);
+    }
+
+    #[test]
+    fn what_frameworks_take_for_a_form_is_one() {
+        for kind in [
+            "application/x-www-form-urlencodedx",
+            "Application/X-WWW-Form-Urlencoded, a",
+            "multipart/form-data-x",
+        ] {
+            let post = Exchange::post("/login").header("content-type", kind);
+            assert_eq!(honeypot().judge(&post), Some(Reason::FormNotLoaded), "{kind}");
+        }
+        let json = Exchange::post("/login").header("content-type", "application/json");
+        assert_eq!(honeypot().judge(&json), None);
+    }
+
+    #[test]
+    fn a_form_of_this_site_is_judged_whatever_site_it_claims_to_come_from() {
+        let honeypot = honeypot();
+        honeypot.load(&page("/login").from(9));
+        let post = form("/login").header("sec-fetch-site", "cross-site");
+        assert_eq!(honeypot.judge(&post), Some(Reason::FormNotLoaded));
+    }
+
+    #[test]
+    fn a_refused_form_uses_up_one_load_and_says_how_long_it_took() {
+        let honeypot = honeypot();
+        honeypot.load(&page("/login").at(0.0));
+        let post = form("/login").header("referer", "https://example.com/login").at(1.5);
+        assert_eq!(honeypot.judge(&post), Some(Reason::FormTooFast(Duration::from_millis(1500))));
+    }
+
+    #[test]
+    fn whoever_corrects_a_form_quickly_is_not_banned_at_once() {
+        let honeypot = honeypot();
+        honeypot.load(&page("/login").at(0.0));
+        assert_eq!(honeypot.judge(&form("/login").at(3.0)), None);
+        honeypot.load(&form("/login").at(3.0));
+        let weight = |second| {
+            form("/login")
+                .at(second)
+                .inspect(|inspection| honeypot.inspect(inspection).map(|finding| finding.weight))
+        };
+        assert_eq!(weight(4.5), Some(BanWeight::Light));
+    }
+
+    #[test]
+    fn many_people_behind_one_address_may_open_a_form_at_once() {
+        let honeypot = honeypot();
+        for _ in 0..10 {
+            honeypot.load(&page("/login").at(0.0));
+        }
+        for person in 0..10 {
+            assert_eq!(honeypot.judge(&form("/login").at(2.1)), None, "{person}");
+        }
     }
 
     #[test]

@@ -53,9 +53,9 @@ impl IpKeywordBlock {
     ///
     /// - A keyword that a person added counts in path and query.
     /// - A secret (`.env`, `.git`) counts in the path, unless the matching route is named so.
-    /// - A script (`.php`, `wp-`) counts likewise, but neither for an asset's folder (`/wp-content/x.png`) nor when a
-    ///   browser says that it asks on behalf of a page: a link to a page that has moved is no attack. Who forges that
-    ///   gets a 404, which `ai_anomaly` counts.
+    /// - A script (`.php`, `wp-admin`) counts likewise, but neither for an asset's folder (`/wp-content/x.png`) nor when
+    ///   a browser says that it asks on behalf of a page: a link to a page that has moved is no attack. Whoever forges
+    ///   that learns that there is no such script.
     /// - A learned keyword counts only in paths that the site does not know and that are no assets.
     ///
     /// A hit of a browser that asks on behalf of a page bans nobody: a page can make its readers ask for anything.
@@ -71,7 +71,7 @@ impl IpKeywordBlock {
             KeywordClass::Manual => true,
             KeywordClass::Secret => !in_route(inspection, hit.keyword),
             KeywordClass::Script => {
-                let mere_folder = asset && hit.keyword == "wp-";
+                let mere_folder = asset && hit.keyword.starts_with("wp-");
                 !mere_folder && !in_route(inspection, hit.keyword) && !asked_by_page(inspection)
             }
             KeywordClass::Learned => !asset && !self.allows(path) && !is_known_path(),

@@ -23,6 +23,11 @@ pub(crate) struct Inspection<'r> {
     pub(crate) query: &'r [u8],
 }
 
+/// Whether a browser says that a page of another site made it ask.
+pub(crate) fn asked_by_another_site(request: &Request<'_>) -> bool {
+    matches!(request.header("sec-fetch-site"), Some(b"cross-site" | b"same-site"))
+}
+
 /// What every detector may look at after the service has answered.
 pub(crate) struct Observation<'r> {
     /// What was known when the request came in.

@@ -20,9 +20,9 @@ use crate::detect::honeypot::Honeypot;
 use crate::detect::ip_keyword_block::IpKeywordBlock;
 use crate::detect::rate_limit::{RateLimit, RateScope};
 use crate::detect::uuid_tamper::UuidTamper;
-use crate::detect::{Inspection, Observation};
+use crate::detect::{Inspection, Observation, asked_by_another_site};
 use crate::lists::{BanRecord, BlacklistEntry, ListChange, Lists, LiveLists, Snapshot};
-use crate::policy::{self, Applicable, CompiledRule, PathRules, Route, Routes};
+use crate::policy::{self, Applicable, CompiledRule, Exemption, PathRules, Route, Routes};
 use crate::protection::{Protection, ProtectionSet};
 use crate::request::{Outcome, Request};
 use crate::request_info;
@@ -131,7 +131,11 @@ impl Engine {
             if is_monitored && !verdict.monitored.is_empty() {
                 continue;
             }
-            let Some(finding) = self.ask(protection, &context, &snapshot) else { continue };
+            let Some(mut finding) = self.ask(protection, &context, &snapshot) else { continue };
+            // Any page can make its readers ask for anything, and must not get them banned by it.
+            if asked_by_another_site(&request) {
+                finding.weight = BanWeight::Nothing;
+            }
             if is_monitored {
                 self.remember_would_be_ban(&context.inspection, &finding, &snapshot);
                 verdict.monitored.push(finding);
@@ -159,7 +163,10 @@ impl Engine {
     ) -> Context<'c> {
         let repaired = normalize_path(request.path, path);
         normalize_query(request.query, query);
-        let exemption = snapshot.exempt_paths.find(path);
+        let exemption = snapshot
+            .exempt_paths
+            .find(path)
+            .filter(|exemption| *exemption == Exemption::Full || may_be_asset(request));
         let rule = self.path_rules.find(path);
         let policy = route.map(|route| route.policy(repaired));
         let applicable = policy::resolve(self.enabled, exemption, policy, rule, repaired);
@@ -354,4 +361,11 @@ impl Engine {
 
 fn already_banned(reason: Box<str>) -> Finding {
     Finding::block(Protection::IpKeywordBlock, Reason::Blacklisted(reason)).with_weight(BanWeight::Nothing)
+}
+
+/// Whether it can be a file that merely looks like one by its path: it is fetched, and not made by a route that takes
+/// anything for its parameter (`/items/{id}` for `/items/7.css`).
+fn may_be_asset(request: &Request<'_>) -> bool {
+    let is_made = request.route.is_some_and(|pattern| pattern.contains('{') && !pattern.contains("{*"));
+    matches!(request.method, "GET" | "HEAD" | "") && !is_made
 }

@@ -61,7 +61,23 @@ const SECRETS: [&str; 17] = [
 ];
 
 /// Scripts and the best-known package made of them.
-const SCRIPTS: [&str; 9] = [".php", ".php3", ".php4", ".php5", ".php7", ".php8", ".phtml", ".phar", "wp-"];
+const SCRIPTS: [&str; 15] = [
+    ".php",
+    ".php3",
+    ".php4",
+    ".php5",
+    ".php7",
+    ".php8",
+    ".phtml",
+    ".phar",
+    "wp-admin",
+    "wp-config",
+    "wp-content",
+    "wp-cron",
+    "wp-includes",
+    "wp-json",
+    "wp-login",
+];
 
 /// No keyword is longer, in bytes.
 pub(crate) const MAX_KEYWORD: usize = 256;
@@ -209,7 +225,7 @@ mod tests {
         for (path, keyword) in [
             ("/x.php", ".php"),
             ("/x.php/y.css", ".php"),
-            ("/wp-login.php", "wp-"),
+            ("/wp-login.php", "wp-login"),
             ("/.env.local", ".env"),
             ("/.git/config", ".git"),
             ("/db.bak", ".bak"),
@@ -227,7 +243,8 @@ mod tests {
             "/recipes/shellfish",
             "/docs/my.environment",
             "/about/.gitignored-things",
-            "/rwp-1",
+            "/rwp-admin",
+            "/blog/wp-migration",
             "/graphql.sqlite",
             "/phpbook",
         ] {

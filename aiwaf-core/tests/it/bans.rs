@@ -144,3 +144,14 @@ fn bans_count_in_the_statistics() {
     assert_eq!((statistics.requests, statistics.blocked, statistics.bans), (10, 10, 5));
     assert_eq!(statistics.enforced[0], 10);
 }
+
+#[test]
+fn a_page_of_another_site_gets_nobody_banned() {
+    let engine = Engine::builder().build().unwrap();
+    for number in 0..300 {
+        let visit =
+            Visit::get("/items?uuid=7").header("sec-fetch-site", "cross-site").at(f64::from(number) / 100.0);
+        assert!(visit.inspect(&engine).ban.is_none(), "{number}");
+    }
+    assert!(Visit::get("/").at(4000.0).inspect(&engine).is_allowed());
+}

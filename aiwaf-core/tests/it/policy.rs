@@ -196,3 +196,21 @@ fn an_exempt_route_with_a_rest_does_not_cover_what_climbs_out_of_it() {
         assert_eq!(Visit::get(path).from(client(7)).objection(&engine).is_none(), allowed, "{path}");
     }
 }
+
+#[test]
+fn only_what_is_fetched_as_a_file_is_exempt_for_looking_like_one() {
+    let engine = Engine::builder()
+        .route("/items/{uuid}", RoutePolicy::default())
+        .route("/static/{*file}", RoutePolicy::default())
+        .build()
+        .unwrap();
+    let asset = set(&[IpKeywordBlock, Logging]);
+    assert_eq!(applied(&engine, "/a.css"), asset);
+    assert_eq!(applied(&engine, "/static/a.css"), asset);
+    assert_eq!(applied(&engine, "/items/7.css"), ProtectionSet::ALL, "made by a route");
+    assert_eq!(
+        Visit::get("/a.css").method("POST").inspect(&engine).applied,
+        ProtectionSet::ALL,
+        "not fetched"
+    );
+}

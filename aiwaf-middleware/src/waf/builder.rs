@@ -166,6 +166,7 @@ impl AiwafBuilder {
             deny_response: self.deny_response,
             fail_closed: self.fail_closed,
             said_unknown_peer: AtomicBool::new(false),
+            said_unknown_proxy: AtomicBool::new(false),
             said_panic: AtomicBool::new(false),
             said_shutdown: AtomicBool::new(false),
             engine,

@@ -68,6 +68,7 @@ struct Shared {
     deny_response: Box<dyn DenyResponse>,
     fail_closed: bool,
     said_unknown_peer: AtomicBool,
+    said_unknown_proxy: AtomicBool,
     said_panic: AtomicBool,
     said_shutdown: AtomicBool,
 }
@@ -209,6 +210,18 @@ impl Aiwaf {
                 "unknown_peer",
                 "requests come without their peer's address, so all clients count as one: serve with \
                  into_make_service_with_connect_info::<SocketAddr>(), or insert a PeerAddress into each request",
+            );
+        }
+        if let Some(peer) = peer
+            && self.shared.address.is_unknown_proxy(peer, head.headers)
+            && !self.shared.said_unknown_proxy.swap(true, Ordering::Relaxed)
+        {
+            self.shared.report(
+                "unknown_proxy",
+                &format!(
+                    "{peer} forwards requests of others but is no trusted proxy, so all of them count as {peer}: name it \
+                     in client.trusted_proxies (AIWAF_TRUSTED_PROXIES) if it is your proxy"
+                ),
             );
         }
         self.shared.address.find(peer, head.headers)

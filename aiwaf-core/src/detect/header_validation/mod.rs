@@ -176,7 +176,8 @@ fn wrong_version(request: &Request<'_>, traits: &HeaderTraits, agent: &[u8]) -> 
 
 /// Browsers name at least the languages or the encodings that they take, with any kind of request.
 fn unlikely_combination(traits: &HeaderTraits) -> Option<Finding> {
-    if traits.accept_language || traits.accept_encoding {
+    // Programs that call an API, such as webhooks, post JSON and name neither.
+    if traits.accept_language || traits.accept_encoding || traits.json_body {
         return None;
     }
     if traits.accept_anything {

@@ -21,7 +21,8 @@ pub(super) struct HeaderTraits {
     pub(super) proxied: bool,
     fetch_metadata: bool,
     websocket: bool,
-    json_body: bool,
+    /// The body is JSON.
+    pub(super) json_body: bool,
 }
 
 /// The version of HTTP, as far as it matters.
