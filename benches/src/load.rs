@@ -139,7 +139,9 @@ mod tests {
                 let head = String::from_utf8(head).unwrap();
                 clients.insert(head.split("x-forwarded-for: ").nth(1).unwrap().trim().to_owned());
                 let status = if number == 0 { "200 OK" } else { status };
-                write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 5\r\n\r\nhello").unwrap();
+                // In one piece: the parts of an answer would wait for each other's acknowledgement.
+                let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 5\r\n\r\nhello");
+                stream.write_all(answer.as_bytes()).unwrap();
             }
             clients
         });

@@ -92,6 +92,20 @@ impl Settings {
     }
 
     fn check_texts(&self) -> Result<(), SettingsError> {
+        for (key, directory) in
+            [("logging.dir", &self.logging.dir), ("storage.data_dir", &self.storage.data_dir)]
+        {
+            if directory.trim().is_empty() {
+                return Err(value(key, format!("{directory:?}"), "the path of a directory"));
+            }
+        }
+        if let Some(everybody) = self.client.trusted_proxies.iter().find(|proxy| proxy.0.prefix_len() == 0) {
+            return Err(value(
+                "client.trusted_proxies",
+                everybody.0,
+                "the networks of your proxies, not everybody's",
+            ));
+        }
         let keywords = &self.ip_keyword_block;
         for (key, words) in [
             ("bans.extended_request_info_headers", &self.bans.extended_request_info_headers),
@@ -200,6 +214,9 @@ mod tests {
             "honeypot.min_form_time = 7200 is not allowed: give 0 to 3600 seconds"
         );
         assert!(error(|s| s.exemptions.exempt_paths = Some(vec!["health".into()])).contains("\"health\""));
+        assert!(error(|s| s.logging.dir = " ".into()).contains("logging.dir"));
+        let everybody = || vec!["::/0".parse().unwrap()];
+        assert!(error(|s| s.client.trusted_proxies = everybody()).contains("not everybody's"));
         assert!(error(|s| s.ai_anomaly.contamination = f64::NAN).contains("NaN"));
     }
 

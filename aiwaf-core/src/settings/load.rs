@@ -72,7 +72,9 @@ impl Settings {
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, SettingsError> {
         let mut settings = match file {
-            Some((name, text)) => toml::from_str(text).map_err(|error| syntax(name, &error.to_string()))?,
+            Some((name, text)) => {
+                toml::from_str(text).map_err(|error| syntax(name, &in_one_line(text, &error)))?
+            }
             None => Self::default(),
         };
         let mut variables: Vec<(String, String)> = variables
@@ -121,6 +123,19 @@ impl Settings {
 
 fn to_table(settings: &Settings) -> Result<Table, SettingsError> {
     Table::try_from(settings).map_err(|error| syntax("settings", &error.to_string()))
+}
+
+/// What is wrong, and in which line of `text`.
+fn in_one_line(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message().trim().replace('\n', ", ");
+    let Some((before, after)) = error.span().and_then(|span| text.split_at_checked(span.start)) else {
+        return message;
+    };
+    let line = before.matches('\n').count() + 1;
+    let start = before.rfind('\n').map_or(0, |end| end + 1);
+    let end = after.find('\n').map_or(text.len(), |length| before.len() + length);
+    let shown: String = text.get(start..end).unwrap_or_default().trim().chars().take(80).collect();
+    format!("line {line} (`{shown}`): {message}")
 }
 
 fn syntax(source_name: &str, message: &str) -> SettingsError {
@@ -320,6 +335,11 @@ mod tests {
         let text = Settings::load(Some(("aiwaf.toml", "\n[honeypot]\nmode = \"on\"\n")), [])
             .unwrap_err()
             .to_string();
-        assert!(text.contains("aiwaf.toml") && text.contains("line 3") && text.contains("monitor"), "{text}");
+        assert_eq!(
+            text,
+            "aiwaf.toml: line 3 (`mode = \"on\"`): unknown variant `on`, expected one of `off`, `monitor`, `enforce`"
+        );
+        let text = Settings::load(Some(("aiwaf.toml", "[honeypot\n")), []).unwrap_err().to_string();
+        assert!(text.starts_with("aiwaf.toml: line 1 (`[honeypot`): ") && !text.contains('\n'), "{text}");
     }
 }
