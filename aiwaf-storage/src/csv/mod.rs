@@ -63,27 +63,37 @@ const FILES: [&str; 5] = [
     PathExemptionEntry::FILE,
 ];
 
+fn create_missing(directory: &Directory, is_missing: impl Fn(&str) -> bool) -> Result<(), StoreError> {
+    let mut lock = directory.lock()?;
+    let missing: Vec<_> = [
+        (WhitelistEntry::FILE, header_line::<WhitelistEntry>()),
+        (BlacklistEntry::FILE, header_line::<BlacklistEntry>()),
+        (KeywordEntry::FILE, header_line::<KeywordEntry>()),
+        (CountryEntry::FILE, header_line::<CountryEntry>()),
+        (PathExemptionEntry::FILE, header_line::<PathExemptionEntry>()),
+    ]
+    .into_iter()
+    .filter(|(name, _)| is_missing(name))
+    .collect();
+    lock.replace(&missing)
+}
+
 impl CsvStore {
     /// Opens a data directory; creates it and the files that it lacks.
     ///
     /// # Errors
-    /// [`StoreError`] if they can't be created. A directory that has all files may be read-only.
+    /// [`StoreError`] if there are no lists and none can be created. A directory that has lists may be read-only.
     pub fn open(directory: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let directory = Directory::open(directory.into(), true, PATIENCE)?;
         let is_missing = |name: &str| !directory.file(name).exists();
-        if FILES.into_iter().any(is_missing) {
-            let mut lock = directory.lock()?;
-            let missing: Vec<_> = [
-                (WhitelistEntry::FILE, header_line::<WhitelistEntry>()),
-                (BlacklistEntry::FILE, header_line::<BlacklistEntry>()),
-                (KeywordEntry::FILE, header_line::<KeywordEntry>()),
-                (CountryEntry::FILE, header_line::<CountryEntry>()),
-                (PathExemptionEntry::FILE, header_line::<PathExemptionEntry>()),
-            ]
-            .into_iter()
-            .filter(|(name, _)| is_missing(name))
-            .collect();
-            lock.replace(&missing)?;
+        // Where there are lists, they are read, even if nothing can be written: a missing file is an empty list, and
+        // the first change says what is wrong.
+        let has_lists = !FILES.into_iter().all(is_missing);
+        if FILES.into_iter().any(is_missing)
+            && let Err(error) = create_missing(&directory, is_missing)
+            && !has_lists
+        {
+            return Err(error);
         }
         // Where nothing can be written, nothing can be cleaned, and lists can be read all the same.
         if !directory.leftovers()?.is_empty()

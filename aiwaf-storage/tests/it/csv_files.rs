@@ -245,3 +245,16 @@ fn an_edit_by_hand_changes_the_revision() {
     write(&directory, "blacklist.csv", "ip\n10.0.0.1\n");
     assert_ne!(store.revision().unwrap(), before);
 }
+
+#[test]
+fn lists_in_a_directory_that_can_not_be_written_are_read() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("blacklist.csv"), "ip,reason,added_date\n192.0.2.9,known,\n")
+        .unwrap();
+    // In place of the lock, so that nothing can be written, whoever runs this.
+    std::fs::create_dir(directory.path().join(".lock")).unwrap();
+    let store = CsvStore::open(directory.path()).unwrap();
+    assert_eq!(store.load().unwrap().lists.blacklist.len(), 1);
+    let change = ListChange::RemoveBlacklist(aiwaf_core::parse_network("192.0.2.9").unwrap());
+    assert!(store.apply(&[change]).is_err(), "and a change says what is wrong");
+}
