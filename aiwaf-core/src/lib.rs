@@ -54,6 +54,7 @@
 mod access_log;
 mod bans;
 mod behavior;
+mod body;
 mod client;
 mod decode;
 mod detect;

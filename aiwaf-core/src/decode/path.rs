@@ -115,3 +115,42 @@ fn resolve_segments(path: &mut Buffer) -> bool {
     path.truncate(written);
     repaired
 }
+
+/// Writes a value that may hold paths into `out`: `\` as `/`, without empty and `.` segments, and without segments that
+/// the `..` after them takes back; a `..` that leads out stays, and so does `://`.
+pub(super) fn normalize_value(value: &[u8], out: &mut Buffer) {
+    out.clear();
+    let mut rest = value;
+    loop {
+        let end = memchr::memchr2(b'/', b'\\', rest);
+        let (segment, after) = rest.split_at(end.unwrap_or(rest.len()));
+        let last = end.is_none();
+        let empty = segment.is_empty() && out.last() == Some(&b'/') && !out.ends_with(b":/");
+        match segment {
+            b"" if empty => {}
+            b"." if !last && out.last().is_none_or(|byte| *byte == b'/') => {}
+            b".." if takes_back(out) => {}
+            _ => {
+                out.extend_from_slice(segment);
+                if !last {
+                    out.push(b'/');
+                }
+            }
+        }
+        if last {
+            return;
+        }
+        rest = &after[1..];
+    }
+}
+
+/// Takes the last segment back, if it is one that a `..` can take back.
+fn takes_back(out: &mut Buffer) -> bool {
+    let Some((b'/', before)) = out.split_last() else { return false };
+    let start = before.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+    let can = start < before.len() && &before[start..] != b".." && !before[start..].ends_with(b":");
+    if can {
+        out.truncate(start);
+    }
+    can
+}

@@ -63,6 +63,40 @@ impl<'b> Decoder<'b> {
     }
 }
 
+/// Writes `value` with all escapes undone into `out`, any depth of them; NUL is dropped, other control characters stay.
+/// `plus` says whether `+` is a blank.
+pub(super) fn decode(value: &[u8], plus: bool, out: &mut Buffer) {
+    let mut decoder = Decoder::new(out, |byte| (byte != 0).then_some(byte));
+    for &byte in value {
+        decoder.push(if plus && byte == b'+' { b' ' } else { byte });
+    }
+}
+
+/// Writes `value` as an application reads it into `out`: each `%xx` decoded once. `plus` says whether `+` is a blank.
+pub(super) fn decode_once(value: &[u8], plus: bool, out: &mut Buffer) {
+    out.clear();
+    let mut rest = value;
+    while let [first, after @ ..] = rest {
+        rest = after;
+        out.push(match (first, after) {
+            (b'%', [high, low, after @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                rest = after;
+                hex(*high) << 4 | hex(*low)
+            }
+            (b'+', _) if plus => b' ',
+            _ => *first,
+        });
+    }
+}
+
+/// Appends a character as UTF-8, fullwidth forms as what they look like; NUL is dropped.
+pub(super) fn push_character(character: char, out: &mut Buffer) {
+    if character != '\0' {
+        let mut encoded = [0; 4];
+        out.extend_from_slice(narrow(character).encode_utf8(&mut encoded).as_bytes());
+    }
+}
+
 struct Escape {
     length: usize,
     meaning: Meaning,
@@ -119,7 +153,8 @@ fn narrow(character: char) -> char {
     }
 }
 
-fn hex(digit: u8) -> u8 {
+/// The value of a hexadecimal digit.
+pub(super) fn hex(digit: u8) -> u8 {
     match digit {
         b'0'..=b'9' => digit - b'0',
         b'a'..=b'f' => digit - b'a' + 10,
