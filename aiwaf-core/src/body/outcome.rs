@@ -21,6 +21,11 @@ impl BodyOutcome {
     pub(crate) fn has(self, mark: BodyMark) -> bool {
         self.marks & 1 << mark as u16 != 0
     }
+
+    /// All that is to be said about it.
+    pub(crate) fn marks(self) -> impl Iterator<Item = BodyMark> {
+        BodyMark::ALL.into_iter().filter(move |mark| self.has(*mark))
+    }
 }
 
 /// What a body is read as.
@@ -55,10 +60,33 @@ pub(crate) enum BodyMark {
     TooDeep,
     /// It fills what is looked at: there may be more, which was not.
     Truncated,
+    /// JSON with a number of so many digits that no application needs it.
+    BigNumber,
+    /// Its content type names a character set in which ASCII is spelled by other bytes (UTF-7, UTF-16, EBCDIC).
+    HidingCharset,
+    /// A multipart part that parsers read differently: with two names, or a file's name spelled in an odd way.
+    AmbiguousPart,
     /// XML with a document type.
     Doctype,
     /// XML that declares entities.
     Entity,
     /// XML that declares something to be fetched from elsewhere.
     ExternalEntity,
+}
+
+impl BodyMark {
+    /// All marks.
+    pub(crate) const ALL: [Self; 11] = [
+        Self::Sniffed,
+        Self::Malformed,
+        Self::TooManyFields,
+        Self::TooDeep,
+        Self::Truncated,
+        Self::BigNumber,
+        Self::HidingCharset,
+        Self::AmbiguousPart,
+        Self::Doctype,
+        Self::Entity,
+        Self::ExternalEntity,
+    ];
 }

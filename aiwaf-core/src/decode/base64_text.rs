@@ -39,7 +39,7 @@ pub(super) fn decode(value: &[u8], out: &mut Buffer) -> bool {
 }
 
 /// The shortest text that is tried: what has fewer characters decodes to text by accident.
-const MIN_LENGTH: usize = 16;
+pub(super) const MIN_LENGTH: usize = 16;
 
 /// Where the prefix of a `data:` URL ends at the latest.
 const MAX_PREFIX: usize = 64;
@@ -53,7 +53,8 @@ fn digit(byte: u8) -> Option<u32> {
         b'A'..=b'Z' => byte - b'A',
         b'a'..=b'z' => byte - b'a' + 26,
         b'0'..=b'9' => byte - b'0' + 52,
-        b'+' | b'-' => 62,
+        // A blank is a plus that a form did not escape.
+        b'+' | b'-' | b' ' => 62,
         b'/' | b'_' => 63,
         _ => return None,
     };

@@ -1,6 +1,7 @@
 //! The forms in which one value is judged: as sent, and as it reads once each kind of encoding is undone.
 
 use super::parameter::Place;
+use super::scan::Kinds;
 use super::{
     Buffer, base64_text, css_escapes, html_entities, javascript_escapes, path, percent, shell_quoting,
     sql_comments,
@@ -42,6 +43,8 @@ impl Form {
 }
 
 /// The memory in which forms are written. Keep one for all values of a request.
+///
+/// For values of up to 512 bytes nothing is allocated; what was allocated for longer ones is used again.
 #[derive(Default)]
 pub(crate) struct Forms {
     plain: Buffer,
@@ -59,38 +62,54 @@ impl Forms {
     pub(crate) fn of<'s>(&'s mut self, value: &'s [u8], place: Place) -> FormList<'s> {
         let Self { plain, unescaped, css_unescaped, sql_folded, shell_unquoted, path, base64, scratch } =
             self;
-        let mut texts = [None; Form::ALL.len()];
-        percent::decode(value, place.has_plus_for_blank(), plain);
-        if base64_text::decode(plain, scratch) {
-            percent::decode(scratch, false, base64);
-            base64.make_ascii_lowercase();
-            texts[Form::Base64 as usize] = Some(&**base64);
-        }
-        plain.make_ascii_lowercase();
-        texts[Form::Sent as usize] = Some(value);
-        let plain: &[u8] = if **plain == *value { value } else { plain };
-        texts[Form::Plain as usize] = Some(plain);
-        html_entities::decode(plain, scratch);
-        javascript_escapes::decode(scratch, unescaped);
-        unescaped.make_ascii_lowercase();
-        css_escapes::decode(scratch, css_unescaped);
-        css_unescaped.make_ascii_lowercase();
-        texts[Form::Unescaped as usize] = Some(&**unescaped);
-        texts[Form::CssUnescaped as usize] = Some(&**css_unescaped);
-        sql_comments::fold(unescaped, sql_folded);
-        texts[Form::SqlFolded as usize] = Some(&**sql_folded);
-        shell_quoting::unquote(plain, shell_unquoted);
-        texts[Form::ShellUnquoted as usize] = Some(&**shell_unquoted);
-        path::normalize_value(plain, path);
-        texts[Form::Path as usize] = Some(&**path);
         let mut list = FormList { texts: [None; Form::ALL.len()] };
-        for form in Form::ALL {
-            let text = texts[form as usize];
-            list.texts[form as usize] = text.filter(|text| !list.texts.contains(&Some(*text)));
+        list.texts[Form::Sent as usize] = Some(value);
+        let sent = Kinds::of(value);
+        if !sent.any(INTERESTING) && !(place.has_plus_for_blank() && sent.any(Kinds::PLUS)) {
+            // Nothing in it means anything; only Base64 consists of nothing but letters.
+            if value.len() >= base64_text::MIN_LENGTH {
+                list.add_base64(value, sent, base64, scratch);
+            }
+            return list;
+        }
+        let plus = place.has_plus_for_blank() && sent.any(Kinds::PLUS);
+        let (text, kinds) = if plus || sent.any(Kinds::ESCAPE.and(Kinds::UPPER)) {
+            percent::decode(value, plus, plain);
+            list.add_base64(plain, sent, base64, scratch);
+            plain.make_ascii_lowercase();
+            list.add(Form::Plain, plain);
+            let is_longer = sent.any(Kinds::ESCAPE) || plus;
+            (&**plain, if is_longer { Kinds::of(plain) } else { sent })
+        } else {
+            list.add_base64(value, sent, base64, scratch);
+            (value, sent)
+        };
+        let mut folded_from = text;
+        if kinds.any(Kinds::AMPERSAND.and(Kinds::BACKSLASH)) {
+            folded_from = list.add_unescaped(text, kinds, unescaped, css_unescaped, scratch);
+        }
+        let may_fold = folded_from.len() != text.len() || kinds.any(Kinds::COMMENT.and(Kinds::SLASH));
+        if may_fold && sql_comments::fold(folded_from, sql_folded) {
+            list.add(Form::SqlFolded, sql_folded);
+        }
+        if kinds.any(Kinds::QUOTING.and(Kinds::BACKSLASH)) && shell_quoting::unquote(text, shell_unquoted) {
+            list.add(Form::ShellUnquoted, shell_unquoted);
+        }
+        if kinds.any(Kinds::SLASH.and(Kinds::BACKSLASH)) && path::normalize_value(text, path) {
+            list.add(Form::Path, path);
         }
         list
     }
 }
+
+/// What gives a value another form, wherever it stands.
+const INTERESTING: Kinds = Kinds::ESCAPE
+    .and(Kinds::UPPER)
+    .and(Kinds::AMPERSAND)
+    .and(Kinds::BACKSLASH)
+    .and(Kinds::SLASH)
+    .and(Kinds::COMMENT)
+    .and(Kinds::QUOTING);
 
 /// The distinct forms of one value.
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +118,50 @@ pub(crate) struct FormList<'s> {
 }
 
 impl<'s> FormList<'s> {
+    /// Adds a form unless it is empty or the same as one before it.
+    fn add(&mut self, form: Form, text: &'s [u8]) {
+        if !text.is_empty() && !self.texts.contains(&Some(text)) {
+            self.texts[form as usize] = Some(text);
+        }
+    }
+
+    /// Adds what `value`, of which the kinds of bytes are known as it was sent, is the Base64 of.
+    fn add_base64(&mut self, value: &[u8], sent: Kinds, base64: &'s mut Buffer, scratch: &mut Buffer) {
+        let may_be = !sent.any(Kinds::NOT_BASE64) || value.starts_with(b"data:");
+        if may_be && base64_text::decode(value, scratch) {
+            percent::decode(scratch, false, base64);
+            base64.make_ascii_lowercase();
+            self.add(Form::Base64, base64);
+        }
+    }
+
+    /// Adds what `text` is without escapes of HTML, JavaScript and CSS; gives the first of these.
+    fn add_unescaped(
+        &mut self,
+        text: &'s [u8],
+        kinds: Kinds,
+        unescaped: &'s mut Buffer,
+        css_unescaped: &'s mut Buffer,
+        scratch: &mut Buffer,
+    ) -> &'s [u8] {
+        html_entities::decode(text, scratch);
+        if kinds.any(Kinds::BACKSLASH) || memchr::memchr(b'\\', scratch).is_some() {
+            javascript_escapes::decode(scratch, unescaped);
+            finish_unescaped(unescaped, css_unescaped);
+            css_escapes::decode(scratch, css_unescaped);
+            finish_unescaped(css_unescaped, scratch);
+        } else {
+            std::mem::swap(scratch, unescaped);
+            finish_unescaped(unescaped, scratch);
+        }
+        let unescaped: &'s [u8] = unescaped;
+        self.add(Form::Unescaped, unescaped);
+        if kinds.any(Kinds::BACKSLASH) {
+            self.add(Form::CssUnescaped, css_unescaped);
+        }
+        unescaped
+    }
+
     /// The forms that differ from all before them, [`Form::Sent`] first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Form, &'s [u8])> {
         Form::ALL.into_iter().zip(self.texts).filter_map(|(form, text)| Some((form, text?)))
@@ -114,6 +177,15 @@ impl<'s> FormList<'s> {
         };
         self.texts[form as usize].or_else(|| self.get(before?))
     }
+}
+
+/// Undoes what had been hidden from the decoder of URLs.
+fn finish_unescaped(text: &mut Buffer, scratch: &mut Buffer) {
+    if memchr::memchr(b'%', text).is_some() {
+        percent::decode(text, false, scratch);
+        std::mem::swap(text, scratch);
+    }
+    text.make_ascii_lowercase();
 }
 
 #[cfg(test)]

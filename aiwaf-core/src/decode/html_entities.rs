@@ -17,6 +17,18 @@ pub(super) fn decode(value: &[u8], out: &mut Buffer) {
     }
 }
 
+/// Writes `value` into `out` with each reference by number, and each of the five names of XML, replaced once; says whether
+/// there may have been any. Otherwise `out` is left as it is.
+pub(crate) fn decode_references(value: &[u8], out: &mut Buffer) -> bool {
+    let any = memchr::memchr(b'&', value).is_some();
+    if any {
+        out.clear();
+        out.extend_from_slice(value);
+        decode_once(out);
+    }
+    any
+}
+
 /// How often a reference may itself have been escaped.
 const MAX_DEPTH: usize = 4;
 

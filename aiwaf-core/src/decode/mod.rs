@@ -13,11 +13,13 @@ mod parameter;
 mod path;
 mod percent;
 mod query;
+mod scan;
 mod shell_quoting;
 mod sql_comments;
 
 pub(crate) use cookie::cookie_parameters;
 pub(crate) use forms::{Form, FormList, Forms};
+pub(crate) use html_entities::decode_references;
 pub(crate) use parameter::{Parameter, Part, Place};
 pub(crate) use path::normalize_path;
 pub(crate) use query::{normalize_query, urlencoded_parameters};

@@ -117,18 +117,22 @@ fn resolve_segments(path: &mut Buffer) -> bool {
 }
 
 /// Writes a value that may hold paths into `out`: `\` as `/`, without empty and `.` segments, and without segments that
-/// the `..` after them takes back; a `..` that leads out stays, and so does `://`.
-pub(super) fn normalize_value(value: &[u8], out: &mut Buffer) {
+/// the `..` after them takes back; a `..` that leads out stays, and so does `://`. Says whether that changed anything; if
+/// not, nothing is written.
+pub(super) fn normalize_value(value: &[u8], out: &mut Buffer) -> bool {
+    if !has_odd_segments(value) {
+        return false;
+    }
     out.clear();
     let mut rest = value;
     loop {
         let end = memchr::memchr2(b'/', b'\\', rest);
         let (segment, after) = rest.split_at(end.unwrap_or(rest.len()));
         let last = end.is_none();
-        let empty = segment.is_empty() && out.last() == Some(&b'/') && !out.ends_with(b":/");
+        let after_slash = out.last() == Some(&b'/');
         match segment {
-            b"" if empty => {}
-            b"." if !last && out.last().is_none_or(|byte| *byte == b'/') => {}
+            b"" if after_slash && !out.ends_with(b":/") => {}
+            b"." if !last && (after_slash || out.is_empty()) => {}
             b".." if takes_back(out) => {}
             _ => {
                 out.extend_from_slice(segment);
@@ -138,10 +142,22 @@ pub(super) fn normalize_value(value: &[u8], out: &mut Buffer) {
             }
         }
         if last {
-            return;
+            return true;
         }
         rest = &after[1..];
     }
+}
+
+/// Whether there is a backslash, or a slash with an empty or a dotted segment after it.
+fn has_odd_segments(value: &[u8]) -> bool {
+    memchr::memchr2_iter(b'/', b'\\', value).any(|at| {
+        value[at] == b'\\'
+            || match value[at + 1..] {
+                [b'/', ..] => at == 0 || value[at - 1] != b':',
+                [b'.', b'/' | b'\\' | b'.', ..] => true,
+                _ => value[..at].ends_with(b".") && matches!(value[..at], [b'.'] | [.., b'/' | b'\\', b'.']),
+            }
+    })
 }
 
 /// Takes the last segment back, if it is one that a `..` can take back.

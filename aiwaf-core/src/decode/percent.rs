@@ -27,6 +27,20 @@ impl<'b> Decoder<'b> {
     /// Takes the next byte as sent.
     pub(super) fn push(&mut self, byte: u8) {
         self.append(byte);
+        self.decode_end();
+    }
+
+    /// Takes a byte that was sent as an escape.
+    fn push_decoded(&mut self, byte: u8) {
+        if byte == b'%' {
+            self.decoded_percent = Some(self.out.len());
+        }
+        self.append(byte);
+        self.decode_end();
+    }
+
+    /// Undoes the escapes at the end.
+    fn decode_end(&mut self) {
         // A byte that can't be the end of an escape leaves the buffer as it is: the common case.
         while byte_may_end_escape(self.out.last().copied()) {
             let Some(escape) = trailing_escape(self.out) else { break };
@@ -67,9 +81,42 @@ impl<'b> Decoder<'b> {
 /// `plus` says whether `+` is a blank.
 pub(super) fn decode(value: &[u8], plus: bool, out: &mut Buffer) {
     let mut decoder = Decoder::new(out, |byte| (byte != 0).then_some(byte));
-    for &byte in value {
-        decoder.push(if plus && byte == b'+' { b' ' } else { byte });
+    let mut rest = value;
+    while let [first, after @ ..] = rest {
+        // Behind the beginning of an escape, every byte may complete it.
+        let tail = decoder.out.len().saturating_sub(LONGEST_ESCAPE - 1);
+        if memchr::memchr(b'%', &decoder.out[tail..]).is_some() {
+            decoder.push(if plus && *first == b'+' { b' ' } else { *first });
+            rest = after;
+            continue;
+        }
+        let length = rest.iter().position(|&byte| !stands_for_itself(byte)).unwrap_or(rest.len());
+        let (ordinary, after) = rest.split_at(length);
+        decoder.out.extend_from_slice(ordinary);
+        rest = match after {
+            [b'%', high, low, after @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                decoder.push_decoded(hex(*high) << 4 | hex(*low));
+                after
+            }
+            [b'+', after @ ..] if plus => {
+                decoder.out.push(b' ');
+                after
+            }
+            [byte, after @ ..] => {
+                decoder.push(*byte);
+                after
+            }
+            [] => after,
+        };
     }
+}
+
+/// The length of `%u002e`.
+const LONGEST_ESCAPE: usize = 6;
+
+/// Whether a byte is no part of an escape unless an escape has begun before it.
+fn stands_for_itself(byte: u8) -> bool {
+    matches!(byte, 1..=0x7f) && !matches!(byte, b'%' | b'+')
 }
 
 /// Writes `value` as an application reads it into `out`: each `%xx` decoded once. `plus` says whether `+` is a blank.
