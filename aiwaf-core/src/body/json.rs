@@ -187,8 +187,7 @@ impl Reader<'_, '_> {
                 } else if !is_number(number) {
                     return Err(if length == rest.len() { Stop::End } else { Stop::Malformed });
                 }
-                self.at += length;
-                return Ok(());
+                return self.end_word(length);
             }
             b't' => b"true",
             b'f' => b"false",
@@ -196,10 +195,20 @@ impl Reader<'_, '_> {
             _ => return Err(Stop::Malformed),
         };
         if rest.starts_with(literal) {
-            self.at += literal.len();
-            return Ok(());
+            return self.end_word(literal.len());
         }
         Err(if literal.starts_with(rest) { Stop::End } else { Stop::Malformed })
+    }
+
+    /// Goes past a number or a literal, which something else than a further word must follow.
+    fn end_word(&mut self, length: usize) -> Result<(), Stop> {
+        match self.body.get(self.at + length) {
+            None | Some(b' ' | b'\t' | b'\n' | b'\r' | b'[' | b']' | b'{' | b'}' | b'"' | b',' | b':') => {
+                self.at += length;
+                Ok(())
+            }
+            Some(_) => Err(Stop::Malformed),
+        }
     }
 
     /// The string that begins here.

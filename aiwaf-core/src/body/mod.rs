@@ -3,6 +3,8 @@
 //! Nothing is built: what is found is shown to a visitor at once. Everything is total (any bytes are fine), takes linear
 //! time, and keeps within [`BodyLimits`]. What can't be taken apart is shown as raw text, so that nothing goes unseen.
 
+#[cfg(test)]
+mod differential;
 mod fields;
 mod json;
 mod limits;

@@ -8,7 +8,6 @@ use super::Buffer;
 /// An ordinary word of that length decodes to bytes of which some are no text, but for one of a million.
 pub(super) fn decode(value: &[u8], out: &mut Buffer) -> bool {
     out.clear();
-    let value = value.trim_ascii();
     let value =
         match memchr::memmem::find(value.get(..MAX_PREFIX.min(value.len())).unwrap_or_default(), b";base64,")
         {

@@ -62,8 +62,9 @@ impl Forms {
     pub(crate) fn of<'s>(&'s mut self, value: &'s [u8], place: Place) -> FormList<'s> {
         let Self { plain, unescaped, css_unescaped, sql_folded, shell_unquoted, path, base64, scratch } =
             self;
-        let mut list = FormList { texts: [None; Form::ALL.len()] };
+        let mut list = FormList { texts: [None; Form::ALL.len()], distinct: [false; Form::ALL.len()] };
         list.texts[Form::Sent as usize] = Some(value);
+        list.distinct[Form::Sent as usize] = true;
         let sent = Kinds::of(value);
         if !sent.any(INTERESTING) && !(place.has_plus_for_blank() && sent.any(Kinds::PLUS)) {
             // Nothing in it means anything; only Base64 consists of nothing but letters.
@@ -111,18 +112,21 @@ const INTERESTING: Kinds = Kinds::ESCAPE
     .and(Kinds::COMMENT)
     .and(Kinds::QUOTING);
 
-/// The distinct forms of one value.
+/// The forms of one value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FormList<'s> {
+    /// The forms that were made.
     texts: [Option<&'s [u8]>; Form::ALL.len()],
+    /// Which of them are the same as none before.
+    distinct: [bool; Form::ALL.len()],
 }
 
 impl<'s> FormList<'s> {
-    /// Adds a form unless it is empty or the same as one before it.
+    /// Adds a form.
     fn add(&mut self, form: Form, text: &'s [u8]) {
-        if !text.is_empty() && !self.texts.contains(&Some(text)) {
-            self.texts[form as usize] = Some(text);
-        }
+        let is_new = !text.is_empty() && !self.texts.contains(&Some(text));
+        self.texts[form as usize] = Some(text);
+        self.distinct[form as usize] = is_new;
     }
 
     /// Adds what `value`, of which the kinds of bytes are known as it was sent, is the Base64 of.
@@ -162,9 +166,11 @@ impl<'s> FormList<'s> {
         unescaped
     }
 
-    /// The forms that differ from all before them, [`Form::Sent`] first.
+    /// The forms that are not empty and differ from all before them, [`Form::Sent`] first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Form, &'s [u8])> {
-        Form::ALL.into_iter().zip(self.texts).filter_map(|(form, text)| Some((form, text?)))
+        let distinct = self.distinct;
+        let all = Form::ALL.into_iter().zip(self.texts);
+        all.filter_map(move |(form, text)| Some((form, text.filter(|_| distinct[form as usize])?)))
     }
 
     /// A form, even if it is the same as one before it. [`Form::Base64`] is there only for what is Base64.

@@ -12,6 +12,8 @@ mod javascript_escapes;
 mod parameter;
 mod path;
 mod percent;
+#[cfg(test)]
+mod properties;
 mod query;
 mod scan;
 mod shell_quoting;

@@ -15,7 +15,7 @@ pub(crate) struct Parameter<'p> {
 }
 
 /// What a value is to its parameter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Part {
     /// The name itself: names are judged, too.
     Name,
