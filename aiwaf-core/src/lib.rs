@@ -33,7 +33,8 @@
 //! | `policy` | exempt paths, path rules, route policies | none |
 //! | `detect` | one file or folder for each protection: settings, detector, tests | bounded maps |
 //! | `lists` | entries, changes, compiled snapshots, what is newer than the snapshot | one snapshot, swapped atomically |
-//! | `decode` | normal forms of path and query | none |
+//! | `decode` | normal forms of path and query; the forms in which a value is judged, one file for each decoder | none |
+//! | `body` | bodies, taken apart into names and values | none |
 //! | `bans` | when hits become a ban, how long it lasts | bounded maps |
 //! | `behavior`, `features`, `keyword_learning`, `scanning_paths` | what a client did lately, and what is learned from it | bounded |
 //! | `access_log` | the log record: writing and reading side by side, so that they can't drift apart | none |
@@ -60,6 +61,9 @@ mod decode;
 mod detect;
 mod engine;
 mod features;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
 mod keyword_learning;
 mod lists;
 mod policy;
