@@ -51,7 +51,9 @@ impl Decoder {
     /// Takes a body apart, and gives the number of bytes of all forms of all names and values.
     pub fn body(&mut self, content_type: Option<&[u8]>, body: &[u8]) -> usize {
         let mut total = 0;
-        body::fields(content_type, body, &BodyLimits::default(), &mut |parameter| total += self.judge(&parameter));
+        body::fields(content_type, body, &BodyLimits::default(), &mut |parameter| {
+            total += self.judge(&parameter)
+        });
         total
     }
 

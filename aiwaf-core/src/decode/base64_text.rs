@@ -8,33 +8,51 @@ use super::Buffer;
 /// An ordinary word of that length decodes to bytes of which some are no text, but for one of a million.
 pub(super) fn decode(value: &[u8], out: &mut Buffer) -> bool {
     out.clear();
-    let value =
-        match memchr::memmem::find(value.get(..MAX_PREFIX.min(value.len())).unwrap_or_default(), b";base64,")
-        {
-            Some(at) if value.starts_with(b"data:") => &value[at + b";base64,".len()..],
-            _ => value,
-        };
+    let value = without_prefix(value);
     let padding = value.iter().rev().take(2).take_while(|byte| **byte == b'=').count();
     let digits = &value[..value.len() - padding];
     if digits.len() < MIN_LENGTH || digits.len() % 4 == 1 || (padding > 0 && value.len() % 4 != 0) {
         return false;
     }
-    let mut bits = 0u32;
-    let mut count = 0;
-    for &byte in digits {
-        let Some(six) = digit(byte) else { return false };
-        bits = bits << 6 | six;
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            let [.., decoded] = (bits >> count).to_be_bytes();
-            if !is_text(decoded) {
+    // Most of what is no text shows it at the beginning.
+    let (beginning, rest) = digits.split_at(MIN_LENGTH);
+    decode_digits(beginning, out)
+        && may_be_text(out)
+        && decode_digits(rest, out)
+        && std::str::from_utf8(out).is_ok()
+}
+
+/// What follows `data:text/html;base64,`.
+fn without_prefix(value: &[u8]) -> &[u8] {
+    let url = value.strip_prefix(b"data:").map(|url| url.get(..MAX_PREFIX).unwrap_or(url));
+    let comma = url.and_then(|url| memchr::memmem::find(url, b";base64,"));
+    comma.map_or(value, |at| &value[b"data:".len() + at + b";base64,".len()..])
+}
+
+/// Appends what digits stand for, of which there are a multiple of four or these are the last.
+fn decode_digits(digits: &[u8], out: &mut Buffer) -> bool {
+    for group in digits.chunks(4) {
+        let mut bits = 0u32;
+        for &byte in group {
+            let six = DIGITS[usize::from(byte)];
+            if six == NO_DIGIT {
                 return false;
             }
-            out.push(decoded);
+            bits = bits << 6 | u32::from(six);
         }
+        let [_, decoded @ ..] = (bits << (6 * (4 - group.len()))).to_be_bytes();
+        let decoded = &decoded[..group.len() * 3 / 4];
+        if !decoded.iter().all(|byte| is_text(*byte)) {
+            return false;
+        }
+        out.extend_from_slice(decoded);
     }
-    std::str::from_utf8(out).is_ok()
+    true
+}
+
+/// Whether this is the beginning of a text in UTF-8.
+fn may_be_text(text: &[u8]) -> bool {
+    std::str::from_utf8(text).map_or_else(|error| error.error_len().is_none(), |_| true)
 }
 
 /// The shortest text that is tried: what has fewer characters decodes to text by accident.
@@ -47,15 +65,19 @@ fn is_text(byte: u8) -> bool {
     matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~' | 0x80..)
 }
 
-fn digit(byte: u8) -> Option<u32> {
-    let value = match byte {
-        b'A'..=b'Z' => byte - b'A',
-        b'a'..=b'z' => byte - b'a' + 26,
-        b'0'..=b'9' => byte - b'0' + 52,
-        // A blank is a plus that a form did not escape.
-        b'+' | b'-' | b' ' => 62,
-        b'/' | b'_' => 63,
-        _ => return None,
-    };
-    Some(u32::from(value))
-}
+const NO_DIGIT: u8 = 255;
+
+/// What the digits of both alphabets stand for. A blank is a plus that a form did not escape.
+const DIGITS: [u8; 256] = {
+    let mut table = [NO_DIGIT; 256];
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut index: u8 = 0;
+    while index < 64 {
+        table[alphabet[index as usize] as usize] = index;
+        index += 1;
+    }
+    table[b'-' as usize] = 62;
+    table[b' ' as usize] = 62;
+    table[b'_' as usize] = 63;
+    table
+};

@@ -62,9 +62,7 @@ impl Forms {
     pub(crate) fn of<'s>(&'s mut self, value: &'s [u8], place: Place) -> FormList<'s> {
         let Self { plain, unescaped, css_unescaped, sql_folded, shell_unquoted, path, base64, scratch } =
             self;
-        let mut list = FormList { texts: [None; Form::ALL.len()], distinct: [false; Form::ALL.len()] };
-        list.texts[Form::Sent as usize] = Some(value);
-        list.distinct[Form::Sent as usize] = true;
+        let mut list = FormList { texts: [value; Form::ALL.len()], made: 1, distinct: 1 };
         let sent = Kinds::of(value);
         if !sent.any(INTERESTING) && !(place.has_plus_for_blank() && sent.any(Kinds::PLUS)) {
             // Nothing in it means anything; only Base64 consists of nothing but letters.
@@ -115,18 +113,21 @@ const INTERESTING: Kinds = Kinds::ESCAPE
 /// The forms of one value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FormList<'s> {
-    /// The forms that were made.
-    texts: [Option<&'s [u8]>; Form::ALL.len()],
-    /// Which of them are the same as none before.
-    distinct: [bool; Form::ALL.len()],
+    /// The forms that were made; any others are the value as sent.
+    texts: [&'s [u8]; Form::ALL.len()],
+    /// Which forms were made, a bit for each.
+    made: u8,
+    /// Which of them are not empty and the same as none before.
+    distinct: u8,
 }
 
 impl<'s> FormList<'s> {
     /// Adds a form.
     fn add(&mut self, form: Form, text: &'s [u8]) {
-        let is_new = !text.is_empty() && !self.texts.contains(&Some(text));
-        self.texts[form as usize] = Some(text);
-        self.distinct[form as usize] = is_new;
+        let is_new = !text.is_empty() && self.iter().all(|(_, earlier)| earlier != text);
+        self.texts[form as usize] = text;
+        self.made |= 1 << form as u8;
+        self.distinct |= u8::from(is_new) << form as u8;
     }
 
     /// Adds what `value`, of which the kinds of bytes are known as it was sent, is the Base64 of.
@@ -168,20 +169,25 @@ impl<'s> FormList<'s> {
 
     /// The forms that are not empty and differ from all before them, [`Form::Sent`] first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Form, &'s [u8])> {
-        let distinct = self.distinct;
-        let all = Form::ALL.into_iter().zip(self.texts);
-        all.filter_map(move |(form, text)| Some((form, text.filter(|_| distinct[form as usize])?)))
+        let Self { texts, distinct: mut left, .. } = *self;
+        std::iter::from_fn(move || {
+            let form = *Form::ALL.get(left.trailing_zeros() as usize)?;
+            left &= left - 1;
+            Some((form, texts[form as usize]))
+        })
     }
 
     /// A form, even if it is the same as one before it. [`Form::Base64`] is there only for what is Base64.
     pub(crate) fn get(&self, form: Form) -> Option<&'s [u8]> {
-        let before = match form {
-            Form::Sent | Form::Base64 => None,
-            Form::Plain => Some(Form::Sent),
-            Form::SqlFolded => Some(Form::Unescaped),
-            Form::Unescaped | Form::CssUnescaped | Form::ShellUnquoted | Form::Path => Some(Form::Plain),
-        };
-        self.texts[form as usize].or_else(|| self.get(before?))
+        if self.made & 1 << form as u8 != 0 {
+            return Some(self.texts[form as usize]);
+        }
+        self.get(match form {
+            Form::Sent | Form::Base64 => return None,
+            Form::Plain => Form::Sent,
+            Form::SqlFolded => Form::Unescaped,
+            Form::Unescaped | Form::CssUnescaped | Form::ShellUnquoted | Form::Path => Form::Plain,
+        })
     }
 }
 
