@@ -10,7 +10,7 @@ fuzz_target!(|data: &[u8]| {
     let Some((&first, body)) = data.split_first() else { return };
     let content_type = CONTENT_TYPES[usize::from(first) % CONTENT_TYPES.len()];
     let small = [usize::from(first), 4, 3, 5];
-    let default = [64 * 1024, 1024, 32, 8 * 1024];
+    let default = [64 * 1024, 4096, 32, 8 * 1024];
     for limits in [small, default] {
         // A body with a lying type is read as both, and a part that can be taken for a field and a file as well.
         let shown = body_fields(content_type, body, limits, &mut |_, _| ());

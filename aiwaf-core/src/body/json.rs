@@ -12,7 +12,7 @@ pub(super) fn read(body: &[u8], limits: &BodyLimits, fields: &mut Fields<'_>) ->
     let mut reader = Reader {
         body,
         at: 0,
-        name: Buffer::new(),
+        name: Name { bytes: [0; MAX_NAME], length: 0 },
         text: Buffer::new(),
         levels: SmallVec::new(),
         max_depth: limits.max_depth,
@@ -40,7 +40,7 @@ struct Reader<'r, 'v> {
     /// What is read next.
     at: usize,
     /// The path to what is read, such as `user.tags[]`.
-    name: Buffer,
+    name: Name,
     /// A string without escapes.
     text: Buffer,
     levels: SmallVec<[Level; 32]>,
@@ -53,6 +53,25 @@ struct Level {
     is_object: bool,
     /// How long the name is without what this level adds.
     name_length: usize,
+}
+
+/// A field's name, as far as there is room.
+struct Name {
+    bytes: [u8; MAX_NAME],
+    length: usize,
+}
+
+impl Name {
+    fn text(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+
+    fn extend(&mut self, part: &[u8]) {
+        let room = &mut self.bytes[self.length..];
+        let fits = part.len().min(room.len());
+        room[..fits].copy_from_slice(&part[..fits]);
+        self.length += fits;
+    }
 }
 
 /// What may come next.
@@ -103,7 +122,7 @@ impl Reader<'_, '_> {
                 (Next::KeyOrEnd | Next::CommaOrEnd, b'}') | (Next::ValueOrEnd | Next::CommaOrEnd, b']') => {
                     let level = self.levels.pop().filter(|level| level.is_object == (byte == b'}'));
                     let Some(level) = level else { return Err(Stop::Malformed) };
-                    self.name.truncate(level.name_length);
+                    self.name.length = level.name_length;
                     self.at += 1;
                     self.after_value()
                 }
@@ -122,9 +141,9 @@ impl Reader<'_, '_> {
         if self.levels.len() >= self.max_depth {
             return Err(Stop::TooDeep);
         }
-        self.levels.push(Level { is_object, name_length: self.name.len() });
+        self.levels.push(Level { is_object, name_length: self.name.length });
         if !is_object {
-            self.extend_name(b"[]");
+            self.name.extend(b"[]");
         }
         self.at += 1;
         Ok(())
@@ -146,21 +165,14 @@ impl Reader<'_, '_> {
             }
         }
         let length = self.levels.last().map_or(0, |level| level.name_length);
-        self.name.truncate(length);
-        let text = std::mem::take(&mut self.text);
-        let key = string.of(self.body, &text);
+        self.name.length = length;
+        let key = string.of(self.body, &self.text);
         if length > 0 {
-            self.extend_name(b".");
+            self.name.extend(b".");
         }
-        self.extend_name(key);
-        self.fields.give(&self.name, key, Part::Name);
-        self.text = text;
+        self.name.extend(key);
+        self.fields.give(self.name.text(), key, Part::Name);
         Ok(())
-    }
-
-    fn extend_name(&mut self, part: &[u8]) {
-        let room = MAX_NAME.saturating_sub(self.name.len());
-        self.name.extend_from_slice(part.get(..room).unwrap_or(part));
     }
 
     /// A value without parts.
@@ -174,7 +186,7 @@ impl Reader<'_, '_> {
                     return Err(Stop::TooManyFields);
                 }
                 let string = self.string()?;
-                self.fields.give(&self.name, string.of(self.body, &self.text), Part::Value);
+                self.fields.give(self.name.text(), string.of(self.body, &self.text), Part::Value);
                 return Ok(());
             }
             b'-' | b'0'..=b'9' => {
@@ -183,7 +195,7 @@ impl Reader<'_, '_> {
                 let number = &rest[..length];
                 if length > MAX_NUMBER {
                     self.fields.outcome.mark(BodyMark::BigNumber);
-                    self.fields.give(&self.name, number, Part::Value);
+                    self.fields.give(self.name.text(), number, Part::Value);
                 } else if !is_number(number) {
                     return Err(if length == rest.len() { Stop::End } else { Stop::Malformed });
                 }
@@ -218,7 +230,7 @@ impl Reader<'_, '_> {
         let mut escaped = false;
         loop {
             let rest = self.body.get(at..).unwrap_or_default();
-            let Some(found) = memchr::memchr2(b'"', b'\\', rest) else {
+            let Some(found) = end_of_run(rest) else {
                 return Err(self.unfinished(start, escaped));
             };
             let before = &rest[..found];
@@ -247,7 +259,7 @@ impl Reader<'_, '_> {
     fn unfinished(&mut self, start: usize, escaped: bool) -> Stop {
         if self.fields.may_go_on() {
             let raw = self.body.get(start..).unwrap_or_default();
-            self.fields.give(&self.name, if escaped { &self.text } else { raw }, Part::Value);
+            self.fields.give(self.name.text(), if escaped { &self.text } else { raw }, Part::Value);
             self.at = self.body.len();
         }
         Stop::End
@@ -258,6 +270,14 @@ impl Reader<'_, '_> {
             self.at += 1;
         }
     }
+}
+
+/// Where the next quote or backslash stands.
+fn end_of_run(text: &[u8]) -> Option<usize> {
+    // Most strings are shorter than it takes to call a faster search.
+    let (short, long) = text.split_at(text.len().min(16));
+    let ends = |byte: &u8| matches!(byte, b'"' | b'\\');
+    short.iter().position(ends).or_else(|| Some(short.len() + memchr::memchr2(b'"', b'\\', long)?))
 }
 
 /// Where a string stands: in the body, or unescaped in the buffer.

@@ -5,7 +5,7 @@
 pub(crate) struct BodyLimits {
     /// So many bytes of the body. An adapter buffers as many. Default: 65,536.
     pub(crate) max_bytes: usize,
-    /// So many names and values, each pair counted once; what is more is judged in one piece. Default: 512.
+    /// So many names and values, each pair counted once; what is more is judged in one piece. Default: 4,096.
     pub(crate) max_fields: usize,
     /// So many levels of JSON and XML; what is deeper is judged as raw text. Default: 32.
     pub(crate) max_depth: usize,
@@ -15,6 +15,6 @@ pub(crate) struct BodyLimits {
 
 impl Default for BodyLimits {
     fn default() -> Self {
-        Self { max_bytes: 64 * 1024, max_fields: 512, max_depth: 32, max_file_bytes: 8 * 1024 }
+        Self { max_bytes: 64 * 1024, max_fields: 4096, max_depth: 32, max_file_bytes: 8 * 1024 }
     }
 }

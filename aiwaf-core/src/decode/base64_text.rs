@@ -1,25 +1,26 @@
 //! Values that are the Base64 of a text.
 
-use super::Buffer;
+use super::scratch::{Scratch, Writer};
 
-/// Writes what `value` is the Base64 of into `out`, and says whether it is: a whole value of at least [`MIN_LENGTH`]
-/// characters of one of the two alphabets, padded rightly or not at all, that decodes to text.
+/// Gives what `value` is the Base64 of, if it is: a whole value of at least [`MIN_LENGTH`] characters of one of the two
+/// alphabets, padded rightly or not at all, that decodes to text.
 ///
 /// An ordinary word of that length decodes to bytes of which some are no text, but for one of a million.
-pub(super) fn decode(value: &[u8], out: &mut Buffer) -> bool {
-    out.clear();
+pub(super) fn decode<'b>(value: &[u8], out: &'b mut Scratch) -> Option<&'b [u8]> {
     let value = without_prefix(value);
     let padding = value.iter().rev().take(2).take_while(|byte| **byte == b'=').count();
     let digits = &value[..value.len() - padding];
     if digits.len() < MIN_LENGTH || digits.len() % 4 == 1 || (padding > 0 && value.len() % 4 != 0) {
-        return false;
+        return None;
     }
     // Most of what is no text shows it at the beginning.
     let (beginning, rest) = digits.split_at(MIN_LENGTH);
-    decode_digits(beginning, out)
-        && may_be_text(out)
-        && decode_digits(rest, out)
-        && std::str::from_utf8(out).is_ok()
+    let mut out = out.writer(value.len());
+    let is_text = decode_digits(beginning, &mut out)
+        && may_be_text(out.text())
+        && decode_digits(rest, &mut out)
+        && std::str::from_utf8(out.text()).is_ok();
+    is_text.then(|| &*out.finish())
 }
 
 /// What follows `data:text/html;base64,`.
@@ -30,7 +31,7 @@ fn without_prefix(value: &[u8]) -> &[u8] {
 }
 
 /// Appends what digits stand for, of which there are a multiple of four or these are the last.
-fn decode_digits(digits: &[u8], out: &mut Buffer) -> bool {
+fn decode_digits(digits: &[u8], out: &mut Writer<'_>) -> bool {
     for group in digits.chunks(4) {
         let mut bits = 0u32;
         for &byte in group {
@@ -45,7 +46,7 @@ fn decode_digits(digits: &[u8], out: &mut Buffer) -> bool {
         if !decoded.iter().all(|byte| is_text(*byte)) {
             return false;
         }
-        out.extend_from_slice(decoded);
+        out.extend(decoded);
     }
     true
 }

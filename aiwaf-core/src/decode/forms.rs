@@ -2,9 +2,9 @@
 
 use super::parameter::Place;
 use super::scan::Kinds;
+use super::scratch::Scratch;
 use super::{
-    Buffer, base64_text, css_escapes, html_entities, javascript_escapes, path, percent, shell_quoting,
-    sql_comments,
+    base64_text, css_escapes, html_entities, javascript_escapes, path, percent, shell_quoting, sql_comments,
 };
 
 /// How a value reads.
@@ -44,58 +44,85 @@ impl Form {
 
 /// The memory in which forms are written. Keep one for all values of a request.
 ///
-/// For values of up to 512 bytes nothing is allocated; what was allocated for longer ones is used again.
+/// For values of up to 256 bytes nothing is allocated; what was allocated for longer ones is used again.
 #[derive(Default)]
 pub(crate) struct Forms {
-    plain: Buffer,
-    unescaped: Buffer,
-    css_unescaped: Buffer,
-    sql_folded: Buffer,
-    shell_unquoted: Buffer,
-    path: Buffer,
-    base64: Buffer,
-    scratch: Buffer,
+    plain: Scratch,
+    entities: Scratch,
+    javascript: Scratch,
+    unescaped: Scratch,
+    css: Scratch,
+    css_unescaped: Scratch,
+    sql_folded: Scratch,
+    shell_unquoted: Scratch,
+    path: Scratch,
+    base64: Base64Memory,
+}
+
+#[derive(Default)]
+struct Base64Memory {
+    text: Scratch,
+    plain: Scratch,
 }
 
 impl Forms {
     /// The distinct forms of one value. Takes linear time; one pass over a value that hides nothing.
     pub(crate) fn of<'s>(&'s mut self, value: &'s [u8], place: Place) -> FormList<'s> {
-        let Self { plain, unescaped, css_unescaped, sql_folded, shell_unquoted, path, base64, scratch } =
-            self;
         let mut list = FormList { texts: [value; Form::ALL.len()], made: 1, distinct: 1 };
         let sent = Kinds::of(value);
-        if !sent.any(INTERESTING) && !(place.has_plus_for_blank() && sent.any(Kinds::PLUS)) {
+        let plus = place.has_plus_for_blank() && sent.any(Kinds::PLUS);
+        if !plus && !sent.any(INTERESTING) {
             // Nothing in it means anything; only Base64 consists of nothing but letters.
-            if value.len() >= base64_text::MIN_LENGTH {
-                list.add_base64(value, sent, base64, scratch);
-            }
+            list.add_base64(value, sent, &mut self.base64);
             return list;
         }
-        let plus = place.has_plus_for_blank() && sent.any(Kinds::PLUS);
-        let (text, kinds) = if plus || sent.any(Kinds::ESCAPE.and(Kinds::UPPER)) {
-            percent::decode(value, plus, plain);
-            list.add_base64(plain, sent, base64, scratch);
+        let (text, kinds) = if plus || sent.any(Kinds::ESCAPE) {
+            let plain = percent::decode(value, plus, &mut self.plain);
+            list.add_base64(plain, sent, &mut self.base64);
             plain.make_ascii_lowercase();
             list.add(Form::Plain, plain);
-            let is_longer = sent.any(Kinds::ESCAPE) || plus;
-            (&**plain, if is_longer { Kinds::of(plain) } else { sent })
+            (&*plain, Kinds::of(plain))
         } else {
-            list.add_base64(value, sent, base64, scratch);
-            (value, sent)
+            list.add_base64(value, sent, &mut self.base64);
+            if sent.any(Kinds::UPPER) {
+                let mut plain = self.plain.writer(value.len());
+                plain.extend(value);
+                plain.text_mut().make_ascii_lowercase();
+                list.add(Form::Plain, plain.finish());
+            }
+            (list.texts[Form::Plain as usize], sent)
         };
-        let mut folded_from = text;
+        let mut unescaped = text;
         if kinds.any(Kinds::AMPERSAND.and(Kinds::BACKSLASH)) {
-            folded_from = list.add_unescaped(text, kinds, unescaped, css_unescaped, scratch);
+            let entities = html_entities::decode(text, &mut self.entities);
+            unescaped = entities;
+            if memchr::memchr(b'\\', entities).is_some() {
+                let css =
+                    finish_unescaped(css_escapes::decode(entities, &mut self.css), &mut self.css_unescaped);
+                unescaped = javascript_escapes::decode(entities, &mut self.javascript);
+                unescaped = finish_unescaped(unescaped, &mut self.unescaped);
+                list.add(Form::Unescaped, unescaped);
+                list.add(Form::CssUnescaped, css);
+            } else {
+                unescaped = finish_unescaped(unescaped, &mut self.unescaped);
+                list.add(Form::Unescaped, unescaped);
+            }
         }
-        let may_fold = folded_from.len() != text.len() || kinds.any(Kinds::COMMENT.and(Kinds::SLASH));
-        if may_fold && sql_comments::fold(folded_from, sql_folded) {
-            list.add(Form::SqlFolded, sql_folded);
+        // An escape is longer than what it stands for, so that something was unescaped if the length is another.
+        let may_fold = kinds.any(Kinds::COMMENT.and(Kinds::SLASH)) || unescaped.len() != text.len();
+        if let Some(folded) = may_fold.then(|| sql_comments::fold(unescaped, &mut self.sql_folded)).flatten()
+        {
+            list.add(Form::SqlFolded, folded);
         }
-        if kinds.any(Kinds::QUOTING.and(Kinds::BACKSLASH)) && shell_quoting::unquote(text, shell_unquoted) {
-            list.add(Form::ShellUnquoted, shell_unquoted);
+        if kinds.any(Kinds::QUOTING.and(Kinds::BACKSLASH))
+            && let Some(unquoted) = shell_quoting::unquote(text, &mut self.shell_unquoted)
+        {
+            list.add(Form::ShellUnquoted, unquoted);
         }
-        if kinds.any(Kinds::SLASH.and(Kinds::BACKSLASH)) && path::normalize_value(text, path) {
-            list.add(Form::Path, path);
+        if kinds.any(Kinds::SLASH.and(Kinds::BACKSLASH))
+            && let Some(normal) = path::normalize_value(text, &mut self.path)
+        {
+            list.add(Form::Path, normal);
         }
         list
     }
@@ -131,40 +158,16 @@ impl<'s> FormList<'s> {
     }
 
     /// Adds what `value`, of which the kinds of bytes are known as it was sent, is the Base64 of.
-    fn add_base64(&mut self, value: &[u8], sent: Kinds, base64: &'s mut Buffer, scratch: &mut Buffer) {
+    fn add_base64(&mut self, value: &[u8], sent: Kinds, memory: &'s mut Base64Memory) {
         let may_be = !sent.any(Kinds::NOT_BASE64) || value.starts_with(b"data:");
-        if may_be && base64_text::decode(value, scratch) {
-            percent::decode(scratch, false, base64);
-            base64.make_ascii_lowercase();
-            self.add(Form::Base64, base64);
+        if may_be
+            && value.len() >= base64_text::MIN_LENGTH
+            && let Some(text) = base64_text::decode(value, &mut memory.text)
+        {
+            let plain = percent::decode(text, false, &mut memory.plain);
+            plain.make_ascii_lowercase();
+            self.add(Form::Base64, plain);
         }
-    }
-
-    /// Adds what `text` is without escapes of HTML, JavaScript and CSS; gives the first of these.
-    fn add_unescaped(
-        &mut self,
-        text: &'s [u8],
-        kinds: Kinds,
-        unescaped: &'s mut Buffer,
-        css_unescaped: &'s mut Buffer,
-        scratch: &mut Buffer,
-    ) -> &'s [u8] {
-        html_entities::decode(text, scratch);
-        if kinds.any(Kinds::BACKSLASH) || memchr::memchr(b'\\', scratch).is_some() {
-            javascript_escapes::decode(scratch, unescaped);
-            finish_unescaped(unescaped, css_unescaped);
-            css_escapes::decode(scratch, css_unescaped);
-            finish_unescaped(css_unescaped, scratch);
-        } else {
-            std::mem::swap(scratch, unescaped);
-            finish_unescaped(unescaped, scratch);
-        }
-        let unescaped: &'s [u8] = unescaped;
-        self.add(Form::Unescaped, unescaped);
-        if kinds.any(Kinds::BACKSLASH) {
-            self.add(Form::CssUnescaped, css_unescaped);
-        }
-        unescaped
     }
 
     /// The forms that are not empty and differ from all before them, [`Form::Sent`] first.
@@ -192,12 +195,13 @@ impl<'s> FormList<'s> {
 }
 
 /// Undoes what had been hidden from the decoder of URLs.
-fn finish_unescaped(text: &mut Buffer, scratch: &mut Buffer) {
-    if memchr::memchr(b'%', text).is_some() {
-        percent::decode(text, false, scratch);
-        std::mem::swap(text, scratch);
+fn finish_unescaped<'s>(text: &'s [u8], memory: &'s mut Scratch) -> &'s [u8] {
+    if !Kinds::of(text).any(Kinds::ESCAPE.and(Kinds::UPPER)) {
+        return text;
     }
-    text.make_ascii_lowercase();
+    let plain = percent::decode(text, false, memory);
+    plain.make_ascii_lowercase();
+    plain
 }
 
 #[cfg(test)]

@@ -1,30 +1,34 @@
 //! Character references of HTML and XML.
 
 use super::Buffer;
-use super::percent::push_character;
+use super::scratch::{Scratch, Writer};
 
-/// Writes `value`, which is in lower case, into `out` with all character references replaced by what they stand for:
-/// by number, with or without the semicolon, and those names that attacks are spelled with. NUL is dropped.
+/// Gives `value`, which is in lower case, with all character references replaced by what they stand for: by number, with
+/// or without the semicolon, and those names that attacks are spelled with. NUL is dropped.
 ///
 /// What is itself escaped (`&amp;lt;`) is undone up to [`MAX_DEPTH`] times, which bounds the work.
-pub(super) fn decode(value: &[u8], out: &mut Buffer) {
-    out.clear();
-    out.extend_from_slice(value);
+pub(super) fn decode<'b>(value: &[u8], out: &'b mut Scratch) -> &'b [u8] {
+    let mut out = out.writer(value.len());
+    out.extend(value);
     for _ in 0..MAX_DEPTH {
-        if !decode_once(out) {
-            return;
+        let (length, again) = decode_once(out.text_mut());
+        out.truncate(length);
+        if !again {
+            break;
         }
     }
+    out.finish()
 }
 
-/// Writes `value` into `out` with each reference by number, and each of the five names of XML, replaced once; says whether
-/// there may have been any. Otherwise `out` is left as it is.
+/// Writes `value` into `out` with each reference replaced once; says whether there may have been any. Otherwise `out` is
+/// left as it is.
 pub(crate) fn decode_references(value: &[u8], out: &mut Buffer) -> bool {
     let any = memchr::memchr(b'&', value).is_some();
     if any {
         out.clear();
         out.extend_from_slice(value);
-        decode_once(out);
+        let (length, _) = decode_once(out);
+        out.truncate(length);
     }
     any
 }
@@ -32,9 +36,9 @@ pub(crate) fn decode_references(value: &[u8], out: &mut Buffer) -> bool {
 /// How often a reference may itself have been escaped.
 const MAX_DEPTH: usize = 4;
 
-/// Undoes one level in place; says whether that made another `&`.
-fn decode_once(text: &mut Buffer) -> bool {
-    let Some(first) = memchr::memchr(b'&', text) else { return false };
+/// Undoes one level in place; gives the length of what is left, and whether that has another `&` in it.
+fn decode_once(text: &mut [u8]) -> (usize, bool) {
+    let Some(first) = memchr::memchr(b'&', text) else { return (text.len(), false) };
     let mut made_ampersand = false;
     let mut read = first;
     let mut written = first;
@@ -47,15 +51,13 @@ fn decode_once(text: &mut Buffer) -> bool {
             continue;
         };
         made_ampersand |= character == '&';
-        // No reference is shorter than what it stands for: at most 4 bytes for `&#x10ffff`.
-        let mut encoded = Buffer::new();
-        push_character(character, &mut encoded);
-        text[written..written + encoded.len()].copy_from_slice(&encoded);
-        written += encoded.len();
         read += 1 + length;
+        // No reference is shorter than what it stands for.
+        let mut writer = Writer::new(&mut text[written..read]);
+        writer.push_character(character);
+        written += writer.text().len();
     }
-    text.truncate(written);
-    made_ampersand
+    (written, made_ampersand)
 }
 
 /// What the reference means whose text after the `&` begins here, and how long that text is.

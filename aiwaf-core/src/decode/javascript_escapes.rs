@@ -1,23 +1,24 @@
 //! Escapes of JavaScript strings, which JSON, Java and C have in common.
 
-use super::Buffer;
-use super::percent::{hex, push_character};
+use super::percent::hex;
+use super::scratch::Scratch;
 
-/// Writes `value` into `out` with `\x3c`, `\u003c`, `\u{3c}`, octal `\74` and `\n` replaced by what they stand for, and
+/// Gives `value` with `\x3c`, `\u003c`, `\u{3c}`, octal `\74` and `\n` replaced by what they stand for, and
 /// other backslashes taken away. NUL is dropped.
-pub(super) fn decode(value: &[u8], out: &mut Buffer) {
-    out.clear();
+pub(super) fn decode<'b>(value: &[u8], out: &'b mut Scratch) -> &'b mut [u8] {
+    let mut out = out.writer(value.len());
     let mut rest = value;
     while let Some(at) = memchr::memchr(b'\\', rest) {
         let (before, escape) = rest.split_at(at);
-        out.extend_from_slice(before);
+        out.extend(before);
         let (code, length) = escape_at(&escape[1..]);
         if let Some(character) = code.and_then(char::from_u32) {
-            push_character(character, out);
+            out.push_character(character);
         }
         rest = escape.get(1 + length..).unwrap_or_default();
     }
-    out.extend_from_slice(rest);
+    out.extend(rest);
+    out.finish()
 }
 
 /// What the escape means whose text after the backslash begins here, and how long that text is.

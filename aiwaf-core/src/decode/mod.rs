@@ -16,6 +16,7 @@ mod percent;
 mod properties;
 mod query;
 mod scan;
+mod scratch;
 mod shell_quoting;
 mod sql_comments;
 

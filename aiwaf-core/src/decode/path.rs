@@ -2,6 +2,7 @@
 
 use super::Buffer;
 use super::percent::Decoder;
+use super::scratch::{Scratch, Writer};
 
 /// Writes the normal form of `raw` into `out`: escapes decoded to the last, `\` as `/`, no control characters, no
 /// `;parameters`, no empty, `.` or `..` segments, ASCII letters in lower case.
@@ -15,11 +16,7 @@ pub(crate) fn normalize_path(raw: &[u8], out: &mut Buffer) -> bool {
         out.make_ascii_lowercase();
         return false;
     }
-    let mut decoder = Decoder::new(out, |_| None);
-    for &byte in raw {
-        decoder.push(byte);
-    }
-    let mut repaired = decoder.tricked;
+    let mut repaired = Decoder::rewrite(raw, out, |_| None, |byte| byte);
     let decoded_separators = separators(out) != separators(raw);
     repaired |= decoded_separators;
     repaired |= clean_characters(out);
@@ -116,33 +113,32 @@ fn resolve_segments(path: &mut Buffer) -> bool {
     repaired
 }
 
-/// Writes a value that may hold paths into `out`: `\` as `/`, without empty and `.` segments, and without segments that
-/// the `..` after them takes back; a `..` that leads out stays, and so does `://`. Says whether that changed anything; if
-/// not, nothing is written.
-pub(super) fn normalize_value(value: &[u8], out: &mut Buffer) -> bool {
+/// Gives a value that may hold paths: `\` as `/`, without empty and `.` segments, and without segments that
+/// the `..` after them takes back; a `..` that leads out stays, and so does `://`. `None` if nothing of that is there.
+pub(super) fn normalize_value<'b>(value: &[u8], out: &'b mut Scratch) -> Option<&'b [u8]> {
     if !has_odd_segments(value) {
-        return false;
+        return None;
     }
-    out.clear();
+    let mut out = out.writer(value.len());
     let mut rest = value;
     loop {
         let end = memchr::memchr2(b'/', b'\\', rest);
         let (segment, after) = rest.split_at(end.unwrap_or(rest.len()));
         let last = end.is_none();
-        let after_slash = out.last() == Some(&b'/');
+        let after_slash = out.text().last() == Some(&b'/');
         match segment {
-            b"" if after_slash && !out.ends_with(b":/") => {}
-            b"." if !last && (after_slash || out.is_empty()) => {}
-            b".." if takes_back(out) => {}
+            b"" if after_slash && !out.text().ends_with(b":/") => {}
+            b"." if !last && (after_slash || out.text().is_empty()) => {}
+            b".." if takes_back(&mut out) => {}
             _ => {
-                out.extend_from_slice(segment);
+                out.extend(segment);
                 if !last {
                     out.push(b'/');
                 }
             }
         }
         if last {
-            return true;
+            return Some(out.finish());
         }
         rest = &after[1..];
     }
@@ -161,8 +157,8 @@ fn has_odd_segments(value: &[u8]) -> bool {
 }
 
 /// Takes the last segment back, if it is one that a `..` can take back.
-fn takes_back(out: &mut Buffer) -> bool {
-    let Some((b'/', before)) = out.split_last() else { return false };
+fn takes_back(out: &mut Writer<'_>) -> bool {
+    let Some((b'/', before)) = out.text().split_last() else { return false };
     let start = before.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
     let can = start < before.len() && &before[start..] != b".." && !before[start..].ends_with(b":");
     if can {

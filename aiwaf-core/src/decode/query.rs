@@ -15,10 +15,8 @@ pub(crate) fn normalize_query(raw: &[u8], out: &mut Buffer) {
         out.make_ascii_lowercase();
         return;
     }
-    let mut decoder = Decoder::new(out, |byte| matches!(byte, b'\t'..=b'\r').then_some(b' '));
-    for &byte in raw {
-        decoder.push(if byte == b'+' { b' ' } else { byte });
-    }
+    let blank_or_none = |byte| matches!(byte, b'\t'..=b'\r').then_some(b' ');
+    Decoder::rewrite(raw, out, blank_or_none, |byte| if byte == b'+' { b' ' } else { byte });
     let mut after_blank = false;
     out.retain(|byte| {
         byte.make_ascii_lowercase();

@@ -17,7 +17,7 @@ impl Kinds {
     pub(super) const BACKSLASH: Self = Self(1 << 4);
     /// `/`.
     pub(super) const SLASH: Self = Self(1 << 5);
-    /// What may begin a comment of SQL beside `/`: `-` and `#`; and white space.
+    /// What may begin a comment of SQL beside `/` (`-` and `#`), and white space.
     pub(super) const COMMENT: Self = Self(1 << 6);
     /// What a shell takes away: quotes, `$` and `^`.
     pub(super) const QUOTING: Self = Self(1 << 7);

@@ -1,18 +1,18 @@
 //! What shells take away from a word: quotes, backslashes, empty variables, carets.
 
-use super::Buffer;
+use super::scratch::Scratch;
 
-/// Writes `value` into `out` as a shell reads its words: without quotes inside of words (`c''at`, `c'a't`), backslashes
-/// and carets before letters, and variables that are empty (`$@`, `$1`); `$IFS` and `${IFS}` are a blank. Says whether that
-/// changed anything.
-pub(super) fn unquote(value: &[u8], out: &mut Buffer) -> bool {
-    out.clear();
+/// Gives `value` as a shell reads its words: without quotes inside of words (`c''at`, `c'a't`), backslashes
+/// and carets before letters, and variables that are empty (`$@`, `$1`); `$IFS` and `${IFS}` are a blank. `None` if it has
+/// nothing of that.
+pub(super) fn unquote<'b>(value: &[u8], out: &'b mut Scratch) -> Option<&'b [u8]> {
+    let mut out = out.writer(value.len());
     let mut changed = false;
     let mut rest = value;
     while let Some(at) = rest.iter().position(is_quoting) {
         let (before, quoting) = rest.split_at(at);
-        out.extend_from_slice(before);
-        let before = out.last().is_some_and(|byte| is_word(*byte));
+        out.extend(before);
+        let before = out.text().last().is_some_and(|byte| is_word(*byte));
         let after = &quoting[1..];
         let Some((text, length)) = taken_away(quoting[0], after, before) else {
             out.push(quoting[0]);
@@ -20,11 +20,11 @@ pub(super) fn unquote(value: &[u8], out: &mut Buffer) -> bool {
             continue;
         };
         changed = true;
-        out.extend_from_slice(text);
+        out.extend(text);
         rest = &after[length..];
     }
-    out.extend_from_slice(rest);
-    changed
+    out.extend(rest);
+    changed.then(|| &*out.finish())
 }
 
 /// What stays of `first` and what follows, and how long that is which follows; `None` if all stays.
