@@ -81,7 +81,9 @@ impl Forms {
             list.add_base64(plain, sent, &mut self.base64);
             plain.make_ascii_lowercase();
             list.add(Form::Plain, plain);
-            (&*plain, Kinds::of(plain))
+            // A plus for a blank makes nothing but blanks.
+            let kinds = if sent.any(Kinds::ESCAPE) { Kinds::of(plain) } else { sent.and(Kinds::COMMENT) };
+            (&*plain, kinds)
         } else {
             list.add_base64(value, sent, &mut self.base64);
             if sent.any(Kinds::UPPER) {
