@@ -86,6 +86,10 @@ pub use client::{
     ClientKey, InvalidNetwork, UNKNOWN_CLIENT, canonical_network, display_network, parse_network,
 };
 pub use detect::ai_anomaly::{AiAnomalySettings, AnomalyModel};
+pub use detect::attack_signatures::{
+    AttackCategory, AttackSignaturesSettings, RuleFileError, Severity, SignatureError, SignatureExclusion,
+    SignatureHit, TooManyRules,
+};
 pub use detect::geo_block::{CountryLookup, CountrySet, GeoBlockSettings};
 #[cfg(feature = "geo")]
 pub use detect::geo_block::{GeoDatabaseError, MaxMindCountries};

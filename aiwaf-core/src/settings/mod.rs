@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::access_log::LogFormat;
 use crate::bans::BanSettings;
 use crate::detect::ai_anomaly::AiAnomalySettings;
+use crate::detect::attack_signatures::AttackSignaturesSettings;
 use crate::detect::geo_block::GeoBlockSettings;
 use crate::detect::header_validation::HeaderValidationSettings;
 use crate::detect::honeypot::HoneypotSettings;
@@ -63,6 +64,8 @@ pub struct Settings {
     pub uuid_tamper: UuidTamperSettings,
     /// `[ai_anomaly]`: how behaviour is judged.
     pub ai_anomaly: AiAnomalySettings,
+    /// `[attack_signatures]`: what is looked for in requests.
+    pub attack_signatures: AttackSignaturesSettings,
     /// `[logging]`: what is logged, where and how.
     pub logging: LoggingSettings,
     /// `[[path_rules]]`: what differs under a prefix.
@@ -218,6 +221,7 @@ impl Settings {
             Protection::GeoBlock => self.geo_block.mode,
             Protection::AiAnomaly => self.ai_anomaly.mode,
             Protection::UuidTamper => self.uuid_tamper.mode,
+            Protection::AttackSignatures => self.attack_signatures.mode,
             Protection::Logging => {
                 if self.logging.enabled {
                     Mode::Enforce
@@ -252,6 +256,7 @@ impl Settings {
             Protection::GeoBlock => self.geo_block.ban_after,
             Protection::AiAnomaly => self.ai_anomaly.ban_after,
             Protection::UuidTamper => self.uuid_tamper.ban_after,
+            Protection::AttackSignatures => self.attack_signatures.ban_after,
             Protection::Logging => 0,
         }
     }
