@@ -1,6 +1,6 @@
 //! The home of the lists, whatever it is made of.
 
-use aiwaf_core::{ListChange, Lists};
+use aiwaf_core::{BlacklistEntry, ListChange, Lists};
 
 use crate::error::StoreError;
 
@@ -34,6 +34,27 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError`] if the home can't be reached.
     fn revision(&self) -> Result<Revision, StoreError>;
+
+    /// What was added since the lists were as `revision` says, if that is known and nothing else changed: then a long
+    /// list need not be read again for a few new bans. `None`, which is the default, asks for [`Store::load`].
+    ///
+    /// `revision` must have been read before the lists were loaded. Bans that were loaded already may come again.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the home can't be read.
+    fn additions_since(&self, revision: &Revision) -> Result<Option<Additions>, StoreError> {
+        let _ = revision;
+        Ok(None)
+    }
+}
+
+/// Bans that came to the blacklist, all of networks that did not stand on it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Additions {
+    /// The bans.
+    pub bans: Vec<BlacklistEntry>,
+    /// How the lists are with them.
+    pub revision: Revision,
 }
 
 /// What a store holds.
@@ -74,5 +95,9 @@ impl Revision {
     /// A state that is told from others by these numbers.
     pub fn new(numbers: impl IntoIterator<Item = u64>) -> Self {
         Self(numbers.into_iter().collect())
+    }
+
+    pub(crate) fn numbers(&self) -> &[u64] {
+        &self.0
     }
 }
