@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use aiwaf_core::ListChange;
 
 use crate::error::StoreError;
-use crate::store::{Loaded, Revision, Store};
+use crate::store::{Additions, Loaded, Revision, Store};
 
 /// A store that is opened when it first can be.
 ///
@@ -68,5 +68,9 @@ impl Store for LateStore {
 
     fn revision(&self) -> Result<Revision, StoreError> {
         self.open()?.revision()
+    }
+
+    fn additions_since(&self, revision: &Revision) -> Result<Option<Additions>, StoreError> {
+        self.open()?.additions_since(revision)
     }
 }

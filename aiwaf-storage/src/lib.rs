@@ -48,7 +48,9 @@ pub use backup::{
 };
 pub use error::StoreError;
 pub use fit::{MAX_EXTENDED_REQUEST_INFO, MAX_KEYWORD, MAX_PATH, MAX_REASON, fit};
-pub use keeper::{KeeperOptions, ListKeeper, NotStored, Published, StoreEvent, system_clock};
+pub use keeper::{
+    KeeperOptions, ListKeeper, NotStored, Published, PublishedAdditions, StoreEvent, system_clock,
+};
 pub use late_store::LateStore;
 pub use manager::{Manager, ManagerError, Stats};
 pub use memory::MemoryStore;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use aiwaf_core::{ChangeSink, ListChange, Lists, Timestamp};
+use aiwaf_core::{BlacklistEntry, ChangeSink, ListChange, Lists, Timestamp};
 use parking_lot::{Condvar, Mutex};
 
 use self::queue::Queue;
@@ -70,6 +70,10 @@ pub struct KeeperOptions {
     /// Whether to start only if the lists can be loaded; by default true. Otherwise a store that fails at the start is
     /// treated like one that fails later: it is reported, and its lists are in force as soon as it works.
     pub must_load: bool,
+    /// Gets bans that were added while nothing else changed, where the store can tell that
+    /// ([`Store::additions_since`]): then one ban more on a long list costs next to nothing. Called by one thread at a
+    /// time, as what publishes all lists. By default `None`: all lists are loaded and published with every change.
+    pub publish_additions: Option<Arc<dyn Fn(PublishedAdditions) + Send + Sync>>,
     /// What time it is; by default [`system_clock`].
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
@@ -83,6 +87,7 @@ impl Default for KeeperOptions {
             sweep_interval: Duration::from_mins(1),
             stop_patience: Duration::from_secs(5),
             must_load: true,
+            publish_additions: None,
             clock: Arc::new(system_clock),
         }
     }
@@ -118,6 +123,15 @@ pub struct Published {
     /// All lists, as the store holds them.
     pub lists: Lists,
     /// They hold all changes up to this number, which [`ChangeSink::submit`] returned.
+    pub through: u64,
+}
+
+/// Bans that are in force from now on, beside the lists that were published before.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PublishedAdditions {
+    /// The bans; some of them may have been published already.
+    pub bans: Vec<BlacklistEntry>,
+    /// With them, the lists hold all changes up to this number, which [`ChangeSink::submit`] returned.
     pub through: u64,
 }
 

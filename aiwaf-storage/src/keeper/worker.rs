@@ -6,10 +6,13 @@ use std::time::{Duration, Instant};
 use aiwaf_core::{ListChange, Timestamp};
 use parking_lot::MutexGuard;
 
-use super::{KeeperOptions, Published, Shared, State, StoreEvent, later};
+use super::{KeeperOptions, Published, PublishedAdditions, Shared, State, StoreEvent, later};
 use crate::error::StoreError;
-use crate::store::{Revision, RowProblem, Store};
+use crate::store::{Additions, Revision, RowProblem, Store};
 
+/// So many bans, or an eighth of the blacklist, are published one by one before it is published as a whole again: each
+/// publication costs time in proportion to those before it.
+const MIN_ADDITIONS: usize = 10_000;
 const FIRST_BACK_OFF: Duration = Duration::from_millis(100);
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(5);
 
@@ -26,6 +29,8 @@ pub(super) struct Worker {
     stored: u64,
     published: u64,
     revision: Option<Revision>,
+    /// How many bans may still be added before all lists are published again.
+    additions_left: usize,
     problems: (Vec<RowProblem>, usize),
     /// When the first of the published bans ends.
     first_end: Option<Timestamp>,
@@ -89,6 +94,7 @@ impl Worker {
             stored: 0,
             published: 0,
             revision: None,
+            additions_left: 0,
             problems: (Vec::new(), 0),
             first_end: None,
             write: Schedule::new(),
@@ -120,9 +126,13 @@ impl Worker {
         if self.revision.as_ref() == Some(&revision) && self.published == self.stored {
             return Ok(());
         }
+        if self.load_additions()? {
+            return Ok(());
+        }
         let loaded = self.store.load()?;
         self.revision = Some(revision);
         self.published = self.stored;
+        self.additions_left = MIN_ADDITIONS.max(loaded.lists.blacklist.len() / 8);
         self.first_end = loaded.lists.blacklist.iter().filter_map(|ban| ban.expires).min();
         (self.publish)(Published { lists: loaded.lists, through: self.stored });
         let problems = (loaded.problems, loaded.more_problems);
@@ -133,6 +143,21 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// Publishes what was added, if that is all that changed.
+    fn load_additions(&mut self) -> Result<bool, StoreError> {
+        let (Some(publish), Some(known)) = (&self.options.publish_additions, &self.revision) else {
+            return Ok(false);
+        };
+        let Some(Additions { bans, revision }) = self.store.additions_since(known)? else { return Ok(false) };
+        let Some(left) = self.additions_left.checked_sub(bans.len()) else { return Ok(false) };
+        self.additions_left = left;
+        self.revision = Some(revision);
+        self.published = self.stored;
+        self.first_end = bans.iter().filter_map(|ban| ban.expires).chain(self.first_end).min();
+        publish(PublishedAdditions { bans, through: self.stored });
+        Ok(true)
     }
 
     pub(super) fn run(mut self) {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use aiwaf_core::{ChangeSink, KeywordSource, ListChange, Lists};
 use aiwaf_storage::{
-    CsvStore, KeeperOptions, ListKeeper, Loaded, MemoryStore, Published, Revision, Store, StoreError,
-    StoreEvent,
+    CsvStore, KeeperOptions, ListKeeper, Loaded, MemoryStore, Published, PublishedAdditions, Revision, Store,
+    StoreError, StoreEvent,
 };
 
 use crate::support::*;
@@ -140,6 +140,42 @@ fn changes_of_others_are_noticed_in_every_home() {
         kept.keeper.shutdown().unwrap();
         assert_eq!(home.open().load().unwrap().lists.blacklist.len(), 2);
     }
+}
+
+#[test]
+fn new_bans_are_published_without_the_rest() {
+    let (directory, _) = csv();
+    let other = CsvStore::open(directory.path()).unwrap();
+    other.apply(&[add_ban("10.0.0.1")]).unwrap();
+    let (send, additions) = channel();
+    let publish = move |added: PublishedAdditions| drop(send.send(added));
+    let options = KeeperOptions { publish_additions: Some(Arc::new(publish)), ..options() };
+    let store: Arc<dyn Store> = Arc::new(CsvStore::open(directory.path()).unwrap());
+    let kept = start(store, options).unwrap();
+    assert_eq!(kept.published.try_recv().unwrap().lists.blacklist.len(), 1);
+    let next = || {
+        let PublishedAdditions { bans, through } = additions.recv_timeout(SOON).unwrap();
+        (bans.into_iter().map(|ban| ban.network).collect::<Vec<_>>(), through)
+    };
+    other.apply(&[add_ban("10.0.0.2"), add_ban("10.0.0.3")]).unwrap();
+    assert_eq!(next(), (vec![net("10.0.0.2"), net("10.0.0.3")], 0));
+    let number = kept.keeper.submit(add_ban("10.0.0.4"));
+    kept.keeper.flush(SOON).unwrap();
+    assert_eq!(next(), (vec![net("10.0.0.4")], number));
+    let repeated = kept.keeper.submit(add_ban("10.0.0.4"));
+    kept.keeper.flush(SOON).unwrap();
+    assert_eq!(next(), (vec![], repeated), "stored, for it was there");
+    assert!(kept.published.try_recv().is_err(), "nothing else changed");
+
+    other.apply(&[ListChange::RemoveBlacklist(net("10.0.0.2"))]).unwrap();
+    kept.wait_for(|lists| lists.blacklist.len() == 3);
+    other.apply(&[add_ban("10.0.0.5")]).unwrap();
+    assert_eq!(next(), (vec![net("10.0.0.5")], repeated));
+    let many: Vec<_> = (0..10_000u32)
+        .map(|number| add_ban(&std::net::Ipv4Addr::from(0x0B00_0000 + number).to_string()))
+        .collect();
+    other.apply(&many).unwrap();
+    kept.wait_for(|lists| lists.blacklist.len() == 10_004);
 }
 
 #[test]
