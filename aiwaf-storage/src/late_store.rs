@@ -1,11 +1,12 @@
 //! A store that may not be there yet.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use aiwaf_core::ListChange;
 
 use crate::error::StoreError;
-use crate::store::{Additions, Loaded, Revision, Store};
+use crate::store::{Additions, ListFailure, Loaded, Revision, Store};
 
 /// A store that is opened when it first can be.
 ///
@@ -64,6 +65,18 @@ impl Store for LateStore {
 
     fn apply(&self, changes: &[ListChange]) -> Result<Vec<bool>, StoreError> {
         self.open()?.apply(changes)
+    }
+
+    fn apply_soon(&self, changes: &[ListChange], patience: Duration) -> Result<Vec<bool>, StoreError> {
+        self.open()?.apply_soon(changes, patience)
+    }
+
+    fn load_readable(&self) -> Result<(Loaded, Vec<ListFailure>), StoreError> {
+        self.open()?.load_readable()
+    }
+
+    fn was_told(&self) -> Option<bool> {
+        self.opened.get().and_then(|store| store.was_told())
     }
 
     fn revision(&self) -> Result<Revision, StoreError> {

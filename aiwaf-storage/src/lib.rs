@@ -58,5 +58,5 @@ pub use memory::MemoryStore;
 pub use sql::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use sql::SqliteStore;
-pub use store::{Additions, Loaded, Revision, RowProblem, Store};
+pub use store::{Additions, ListFailure, Loaded, Revision, RowProblem, Store};
 pub use url::open;

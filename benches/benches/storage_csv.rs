@@ -134,8 +134,12 @@ fn measure_one_more(directory: &Path) {
             engine.publish_additions(&added.bans, added.through);
         }
     };
-    let options =
-        KeeperOptions { publish_additions: Some(Arc::new(publish_additions)), ..KeeperOptions::default() };
+    let options = KeeperOptions {
+        publish_additions: Some(Arc::new(publish_additions)),
+        // Else the bans would have ended long ago, and be swept.
+        clock: Arc::new(|| START),
+        ..KeeperOptions::default()
+    };
     let poll_interval = options.poll_interval;
     let keeper = ListKeeper::start(store, options, Box::new(publish), Box::new(|event| panic!("{event}")));
     let keeper = Arc::new(keeper.expect("the lists can be read"));

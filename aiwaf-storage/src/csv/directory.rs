@@ -29,7 +29,6 @@ pub(super) struct Directory {
     appended: &'static str,
     /// Threads of this process queue here, so that they need not poll for the file lock.
     turn: Mutex<()>,
-    patience: Duration,
 }
 
 /// The right to replace files, until dropped.
@@ -42,16 +41,11 @@ pub(super) struct Lock<'a> {
 
 impl Directory {
     /// A directory that exists, or is created.
-    pub(super) fn open(
-        path: PathBuf,
-        create: bool,
-        patience: Duration,
-        appended: &'static str,
-    ) -> Result<Self, StoreError> {
+    pub(super) fn open(path: PathBuf, create: bool, appended: &'static str) -> Result<Self, StoreError> {
         if create {
             fs::create_dir_all(&path).map_err(StoreError::io("creating the data directory", &path))?;
         }
-        let directory = Self { path, appended, turn: Mutex::new(()), patience };
+        let directory = Self { path, appended, turn: Mutex::new(()) };
         directory.check()?;
         Ok(directory)
     }
@@ -147,11 +141,11 @@ impl Directory {
     }
 
     /// Waits for the right to write.
-    pub(super) fn lock(&self) -> Result<Lock<'_>, StoreError> {
+    pub(super) fn lock(&self, patience: Duration) -> Result<Lock<'_>, StoreError> {
         let path = self.file(LOCK_FILE);
         let since = Instant::now();
-        let too_long = || StoreError::Locked { path: path.clone(), waited: self.patience };
-        let turn = self.turn.try_lock_for(self.patience).ok_or_else(too_long)?;
+        let too_long = || StoreError::Locked { path: path.clone(), waited: patience };
+        let turn = self.turn.try_lock_for(patience).ok_or_else(too_long)?;
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let file = file.map_err(StoreError::io("opening", &path))?;
         adopt(&file, &self.path).map_err(StoreError::io("opening", &path))?;
@@ -164,7 +158,7 @@ impl Directory {
                 }
                 Err(fs::TryLockError::Error(error)) => return Err(StoreError::io("locking", &path)(error)),
                 // A lock that is waited for without a limit would hang a service with the process that holds it.
-                Err(fs::TryLockError::WouldBlock) if since.elapsed() >= self.patience => {
+                Err(fs::TryLockError::WouldBlock) if since.elapsed() >= patience => {
                     return Err(too_long());
                 }
                 Err(fs::TryLockError::WouldBlock) => {

@@ -24,7 +24,7 @@ use self::table::{Table, Wanted, header_line};
 use crate::error::{StoreError, shorten};
 use crate::fit::fit;
 use crate::memory::{apply_fitting, is_addition};
-use crate::store::{Additions, Loaded, Revision, RowProblem, Store};
+use crate::store::{Additions, ListFailure, Loaded, Revision, RowProblem, Store};
 
 /// The lists as CSV files in a data directory: `whitelist.csv`, `blacklist.csv`, `keywords.csv`,
 /// `geo_blocked_countries.csv` and `path_exemptions.csv`.
@@ -74,7 +74,7 @@ const FILES: [&str; 5] = [
 ];
 
 fn create_missing(directory: &Directory, is_missing: impl Fn(&str) -> bool) -> Result<(), StoreError> {
-    let mut lock = directory.lock()?;
+    let mut lock = directory.lock(PATIENCE)?;
     let missing: Vec<_> = [
         (WhitelistEntry::FILE, header_line::<WhitelistEntry>()),
         (BlacklistEntry::FILE, header_line::<BlacklistEntry>()),
@@ -95,7 +95,7 @@ impl CsvStore {
     /// # Errors
     /// [`StoreError`] if there are no lists and none can be created. A directory that has lists may be read-only.
     pub fn open(directory: impl Into<PathBuf>) -> Result<Self, StoreError> {
-        let directory = Directory::open(directory.into(), true, PATIENCE, BlacklistEntry::FILE)?;
+        let directory = Directory::open(directory.into(), true, BlacklistEntry::FILE)?;
         let is_missing = |name: &str| !directory.file(name).exists();
         // Where there are lists, they are read, even if nothing can be written: a missing file is an empty list, and
         // the first change says what is wrong.
@@ -109,7 +109,7 @@ impl CsvStore {
         // Where nothing can be written, nothing can be cleaned, and lists can be read all the same.
         let store = Self { directory, repaired: Mutex::default() };
         if (!store.directory.leftovers()?.is_empty() || store.directory.has_half_an_append()?)
-            && let Ok(mut lock) = store.directory.lock()
+            && let Ok(mut lock) = store.directory.lock(PATIENCE)
         {
             lock.clean()?;
             store.repair(&mut lock)?;
@@ -122,7 +122,7 @@ impl CsvStore {
     /// # Errors
     /// [`StoreError`] if there is no such directory.
     pub fn open_existing(directory: impl Into<PathBuf>) -> Result<Self, StoreError> {
-        let directory = Directory::open(directory.into(), false, PATIENCE, BlacklistEntry::FILE)?;
+        let directory = Directory::open(directory.into(), false, BlacklistEntry::FILE)?;
         Ok(Self { directory, repaired: Mutex::default() })
     }
 
@@ -137,13 +137,17 @@ impl CsvStore {
         names.filter(|(file, _)| self.directory.file(file).exists()).map(|(_, list)| list).collect()
     }
 
-    fn load_list<T: Row>(&self, loaded: &mut Loaded) -> Result<(), StoreError> {
-        let text = self.directory.read(T::FILE)?.unwrap_or_default();
-        let table = Table::<T>::parse(text, &Wanted::Entries, &self.directory.file(T::FILE))?;
-        *T::list(&mut loaded.lists) = table.entries;
-        loaded.problems.extend(table.problems);
-        loaded.more_problems += table.more_problems;
-        Ok(())
+    fn load_list<T: Row>(&self, loaded: &mut Loaded, failures: &mut Vec<ListFailure>) {
+        let text = self.directory.read(T::FILE).map(Option::unwrap_or_default);
+        let path = self.directory.file(T::FILE);
+        match text.and_then(|text| Table::<T>::parse(text, &Wanted::Entries, &path)) {
+            Ok(table) => {
+                *T::list(&mut loaded.lists) = table.entries;
+                loaded.problems.extend(table.problems);
+                loaded.more_problems += table.more_problems;
+            }
+            Err(error) => failures.push(ListFailure { list: T::LIST, error }),
+        }
     }
 
     /// Cuts off what a crash left of an append.
@@ -228,22 +232,36 @@ impl Store for CsvStore {
     }
 
     fn load(&self) -> Result<Loaded, StoreError> {
-        let mut loaded = Loaded::default();
-        self.load_list::<WhitelistEntry>(&mut loaded)?;
-        self.load_list::<BlacklistEntry>(&mut loaded)?;
-        self.load_list::<KeywordEntry>(&mut loaded)?;
-        self.load_list::<CountryEntry>(&mut loaded)?;
-        self.load_list::<PathExemptionEntry>(&mut loaded)?;
+        let (loaded, failures) = self.load_readable()?;
+        failures.into_iter().next().map_or(Ok(loaded), |failure| Err(failure.error))
+    }
+
+    fn load_readable(&self) -> Result<(Loaded, Vec<ListFailure>), StoreError> {
+        let (mut loaded, mut failures) = (Loaded::default(), Vec::new());
+        self.load_list::<WhitelistEntry>(&mut loaded, &mut failures);
+        self.load_list::<BlacklistEntry>(&mut loaded, &mut failures);
+        self.load_list::<KeywordEntry>(&mut loaded, &mut failures);
+        self.load_list::<CountryEntry>(&mut loaded, &mut failures);
+        self.load_list::<PathExemptionEntry>(&mut loaded, &mut failures);
+        if failures.len() == FILES.len()
+            && let Some(failure) = failures.pop()
+        {
+            return Err(failure.error);
+        }
         loaded.problems.append(&mut self.repaired.lock());
-        Ok(loaded)
+        Ok((loaded, failures))
     }
 
     fn apply(&self, changes: &[ListChange]) -> Result<Vec<bool>, StoreError> {
+        self.apply_soon(changes, PATIENCE)
+    }
+
+    fn apply_soon(&self, changes: &[ListChange], patience: Duration) -> Result<Vec<bool>, StoreError> {
         if changes.is_empty() {
             return Ok(Vec::new());
         }
         let changes: Vec<Option<ListChange>> = changes.iter().map(fit).collect();
-        let mut lock = self.directory.lock()?;
+        let mut lock = self.directory.lock(patience)?;
         self.repair(&mut lock)?;
         let mut lists = Lists::default();
         let whitelist = self.check_out::<WhitelistEntry>(&lock, &changes, &mut lists)?;
@@ -318,7 +336,7 @@ mod tests {
 
     /// Leaves what a crash in the middle of an append leaves.
     fn cut_short(store: &CsvStore, rows: &str) {
-        let mut lock = store.directory.lock().unwrap();
+        let mut lock = store.directory.lock(PATIENCE).unwrap();
         lock.announce(rows.len() as u64 + 50).unwrap();
         let path = store.directory.file(BlacklistEntry::FILE);
         OpenOptions::new().append(true).open(path).unwrap().write_all(rows.as_bytes()).unwrap();
