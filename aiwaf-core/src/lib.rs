@@ -73,7 +73,8 @@ mod timestamp;
 mod verdict;
 
 pub use access_log::{
-    AccessRecord, BlockAction, BlockMark, LineError, LineParser, LogFormat, LoggedClient, UnknownLogFormat,
+    AccessRecord, BlockAction, BlockMark, InvalidPattern, LineError, LineFormat, LineParser, LogFormat,
+    LogPattern, LoggedClient, UnknownLogFormat,
 };
 pub use bans::BanSettings;
 pub use behavior::{ClientEvent, ClientHistory};
