@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -150,6 +151,26 @@ impl LogFile {
             Err(error) => Err(Line::Unparsed(Cause::Line(error), Some(range))),
         })
     }
+}
+
+/// How many lines a file has. If it breaks off, those up to there.
+pub(super) fn count_lines(path: &Path) -> io::Result<u64> {
+    let mut reader = decompressed(Box::new(File::open(path)?))?;
+    let mut buffer = vec![0; 128 * 1024];
+    let (mut lines, mut is_open) = (0, false);
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => {
+                let part = buffer.get(..read).unwrap_or_default();
+                lines += memchr::memchr_iter(b'\n', part).count() as u64;
+                is_open = part.last() != Some(&b'\n');
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => break,
+        }
+    }
+    Ok(lines + u64::from(is_open))
 }
 
 /// Counts what is read.

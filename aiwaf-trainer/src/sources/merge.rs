@@ -139,13 +139,6 @@ impl Merge {
         }
     }
 
-    fn position(&self) -> Option<f64> {
-        let progress = self.progress();
-        let total = progress.total_bytes.filter(|total| *total > 0)?;
-        #[allow(clippy::cast_precision_loss)] // for a share
-        Some((progress.bytes as f64 / total as f64).min(1.0))
-    }
-
     /// The time at which the next file is to be opened; `None` if there is none, or too many are open.
     fn next_due(&self) -> Option<Timestamp> {
         if self.open.len() >= MAX_OPEN {
@@ -223,7 +216,6 @@ impl Merge {
 
     /// Reads the earliest request of several logs.
     fn read_one(&mut self, visit: &mut impl FnMut(LogLine<'_>)) {
-        let position = self.position();
         let earliest = self
             .open
             .iter()
@@ -231,12 +223,12 @@ impl Merge {
             .filter_map(|(index, open)| Some((open.next.as_ref()?.1, index)))
             .min();
         let Some((_, index)) = earliest else { return };
-        self.visit_pending(index, position, visit);
+        self.visit_pending(index, visit);
         self.advance(index);
     }
 
     /// Gives out the request that a log has ready.
-    fn visit_pending(&mut self, index: usize, position: Option<f64>, visit: &mut impl FnMut(LogLine<'_>)) {
+    fn visit_pending(&mut self, index: usize, visit: &mut impl FnMut(LogLine<'_>)) {
         let Some(open) = self.open.get_mut(index) else { return };
         let Some((range, _)) = open.next.take() else { return };
         let (number, format) = (open.file.number, open.file.format_name());
@@ -246,7 +238,7 @@ impl Merge {
         if let Some(Ok(Some(record))) = parser.map(|parser| parser.parse(text)) {
             self.summary.seen(record.time);
             self.formats.entry(format).or_default().1 += 1;
-            visit(LogLine { record, text, source, number, position });
+            visit(LogLine { record, text, source, number });
         }
     }
 
@@ -258,15 +250,14 @@ impl Merge {
         visit: &mut impl FnMut(LogLine<'_>),
     ) {
         let due = self.next_due();
-        let mut position = self.position();
-        self.visit_pending(0, position, visit);
+        self.visit_pending(0, visit);
         let mut read = 0;
         let mut is_over = true;
         while let Some(open) = self.open.first_mut() {
             let summary = &mut self.summary;
             let visited = open.file.visit_next(due, |record, text, source, number| {
                 summary.seen(record.time);
-                visit(LogLine { record, text, source, number, position });
+                visit(LogLine { record, text, source, number });
             });
             match visited {
                 Ok(Ok(())) => read += 1,
@@ -288,7 +279,6 @@ impl Merge {
             }
             if self.summary.lines >= *next_report {
                 self.report(progress, next_report);
-                position = self.position();
             }
         }
         if let Some(open) = self.open.first() {

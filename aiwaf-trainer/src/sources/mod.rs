@@ -75,8 +75,6 @@ pub struct LogLine<'a> {
     pub source: &'a str,
     /// The number of the line in it, from 1.
     pub number: u64,
-    /// How much of all there is to read has been read, from 0 to 1; `None` if it is not known how much there is.
-    pub position: Option<f64>,
 }
 
 impl Sources {
@@ -128,6 +126,18 @@ impl Sources {
             Input::File(file) => Some(file),
             Input::Stream { .. } => None,
         })
+    }
+
+    /// How many lines there are; `None` if something can be read only once. Reads and decompresses everything, but looks at
+    /// nothing in it. What can't be read is not counted: [`read`](Self::read) will say it.
+    pub fn count_lines(&self) -> Option<u64> {
+        self.inputs
+            .iter()
+            .map(|input| match input {
+                Input::File(file) => Some(file::count_lines(&file.path).unwrap_or(0)),
+                Input::Stream { .. } => None,
+            })
+            .sum()
     }
 
     /// Whether there is nothing to read.

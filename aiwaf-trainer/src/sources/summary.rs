@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aiwaf_core::Timestamp;
+use serde::Serialize;
 
 use super::error::SourceProblem;
 use super::file::Cause;
@@ -31,7 +32,7 @@ pub struct ReadSummary {
 }
 
 /// How much was in one format.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FormatCount {
     /// The format, as [`LineFormat::name`](aiwaf_core::LineFormat::name) calls it, or `unknown`.
     pub format: String,
@@ -53,7 +54,7 @@ pub struct Unparsed {
 }
 
 /// A line that can't be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UnparsedSample {
     /// The file or stream.
     pub source: String,
