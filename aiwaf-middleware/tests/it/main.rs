@@ -8,4 +8,5 @@ mod hostile;
 mod judging;
 mod logs;
 mod routers;
+mod shared_lists;
 mod support;
