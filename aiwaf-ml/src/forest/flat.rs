@@ -121,7 +121,9 @@ impl FlatTrees {
                 }
             }
         }
-        scores.iter_mut().for_each(|score| *score = self.score_of(*score));
+        for score in scores {
+            *score = self.score_of(*score);
+        }
     }
 
     /// The score of one row, the same bit for bit, for trees are always added up in their order.
@@ -170,7 +172,8 @@ impl FlatTrees {
     }
 
     /// The sum of the lengths of the paths of one row, which goes down some trees side by side.
-    #[inline(always)] // so that the length of the row is known in the loop
+    #[allow(clippy::inline_always)] // so that the length of the row is known in the loop
+    #[inline(always)]
     fn path_length(&self, row: &[f64]) -> f64 {
         let places = 1 << self.height;
         let trees = self.path_lengths.len() >> self.height;
@@ -255,7 +258,8 @@ fn descend_sums<const STRIDE: usize, const LANES: usize>(
     descend(groups, sums, offsets, path_lengths, |row, place| weighted_sum(row, &weights[place]));
 }
 
-#[inline(always)] // so that what is compared is compiled into the loop
+#[allow(clippy::inline_always)] // so that what is compared is compiled into the loop
+#[inline(always)]
 fn descend<const STRIDE: usize, const LANES: usize>(
     groups: &[[[f64; STRIDE]; LANES]],
     sums: &mut [[f64; LANES]],
@@ -278,7 +282,8 @@ fn descend<const STRIDE: usize, const LANES: usize>(
 }
 
 /// The sum of a row's numbers times their weights, in an order that four at a time can be added in.
-#[inline(always)] // so that the length of the row is known in the loop
+#[allow(clippy::inline_always)] // so that the length of the row is known in the loop
+#[inline(always)]
 fn weighted_sum(row: &[f64], weights: &[f64]) -> f64 {
     let mut parts = [0.0; 4];
     for (row, weights) in row.as_chunks::<4>().0.iter().zip(weights.as_chunks::<4>().0) {

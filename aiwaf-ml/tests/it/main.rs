@@ -1,3 +1,5 @@
 //! The forest and the model file through the public API.
 
 mod forest;
+mod model_file;
+mod support;
