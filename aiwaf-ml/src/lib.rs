@@ -18,8 +18,10 @@ mod forest;
 mod model;
 mod request_model;
 mod roc_auc;
+mod watch;
 
 pub use forest::{ColumnsError, Contamination, Extension, FitError, ForestParameters, IsolationForest};
 pub use model::{ModelError, TrainedModel, TrainingRecord};
 pub use request_model::RequestModel;
 pub use roc_auc::roc_auc;
+pub use watch::{ModelChange, ModelWatch};

@@ -7,5 +7,7 @@ mod failing;
 mod hostile;
 mod judging;
 mod logs;
+#[cfg(feature = "ml")]
+mod model;
 mod routers;
 mod support;

@@ -129,13 +129,26 @@ impl FlatTrees {
     /// The score of one row, the same bit for bit, for trees are always added up in their order.
     pub(super) fn score(&self, row: &[f64]) -> f64 {
         self.score_of(match self.stride {
-            8 => self.path_length(&filled::<8>(row)),
-            16 => self.path_length(&filled::<16>(row)),
-            32 => self.path_length(&filled::<32>(row)),
-            64 => self.path_length(&filled::<64>(row)),
+            8 => self.path_length_of(&filled::<8>(row)),
+            16 => self.path_length_of(&filled::<16>(row)),
+            32 => self.path_length_of(&filled::<32>(row)),
+            64 => self.path_length_of(&filled::<64>(row)),
             // Wide rows are rare, so one size does for all of them.
             stride => self.path_length(&filled::<MAX_COLUMNS>(row)[..stride]),
         })
+    }
+
+    /// The sum of the lengths of the paths of one row, in the quickest way for the size of the trees.
+    fn path_length_of<const STRIDE: usize>(&self, row: &[f64; STRIDE]) -> f64 {
+        match &self.values {
+            Values::Column(columns) if self.height == DEFAULT_HEIGHT => default_path_length(
+                row,
+                self.offsets.as_chunks().0,
+                columns.as_chunks().0,
+                self.path_lengths.as_chunks().0,
+            ),
+            _ => self.path_length(row),
+        }
     }
 
     /// The score for the sum of the lengths of all paths.
@@ -202,6 +215,42 @@ impl FlatTrees {
     }
 }
 
+/// How many places a tree has that is grown from 129 to 256 rows, and so by default.
+const DEFAULT_PLACES: usize = 256;
+const DEFAULT_HEIGHT: u32 = DEFAULT_PLACES.ilog2();
+
+/// The sum of the lengths of the paths of one row in trees of the default size, where the steps need no checks.
+fn default_path_length<const STRIDE: usize>(
+    row: &[f64; STRIDE],
+    offsets: &[[f64; DEFAULT_PLACES]],
+    columns: &[[u16; DEFAULT_PLACES]],
+    path_lengths: &[[f64; DEFAULT_PLACES]],
+) -> f64 {
+    let step = |offsets: &[f64; DEFAULT_PLACES], columns: &[u16; DEFAULT_PLACES], place: usize| {
+        place * 2 + usize::from(row[usize::from(columns[place]) & (STRIDE - 1)] > offsets[place])
+    };
+    let mut sum = 0.0;
+    let (groups, rest) = offsets.as_chunks::<LANES>();
+    let (column_groups, column_rest) = columns.as_chunks::<LANES>();
+    let (length_groups, length_rest) = path_lengths.as_chunks::<LANES>();
+    for ((offsets, columns), path_lengths) in groups.iter().zip(column_groups).zip(length_groups) {
+        let mut places = [1usize; LANES];
+        for _ in 0..DEFAULT_HEIGHT {
+            for ((place, offsets), columns) in places.iter_mut().zip(offsets).zip(columns) {
+                *place = step(offsets, columns, *place);
+            }
+        }
+        for (place, path_lengths) in places.into_iter().zip(path_lengths) {
+            sum += path_lengths[place - DEFAULT_PLACES];
+        }
+    }
+    for ((offsets, columns), path_lengths) in rest.iter().zip(column_rest).zip(length_rest) {
+        let place = (0..DEFAULT_HEIGHT).fold(1, |place, _| step(offsets, columns, place));
+        sum += path_lengths[place - DEFAULT_PLACES];
+    }
+    sum
+}
+
 /// A row that is filled up.
 fn filled<const STRIDE: usize>(row: &[f64]) -> [f64; STRIDE] {
     let mut filled = [0.0; STRIDE];
@@ -237,9 +286,9 @@ fn descend_columns<const STRIDE: usize, const LANES: usize>(
 fn descend_default_columns<const STRIDE: usize, const LANES: usize>(
     groups: &[[[f64; STRIDE]; LANES]],
     sums: &mut [[f64; LANES]],
-    offsets: &[f64; 256],
-    columns: &[u16; 256],
-    path_lengths: &[f64; 256],
+    offsets: &[f64; DEFAULT_PLACES],
+    columns: &[u16; DEFAULT_PLACES],
+    path_lengths: &[f64; DEFAULT_PLACES],
 ) {
     descend(groups, sums, offsets, path_lengths, |row, place| {
         row[usize::from(columns[place]) & (STRIDE - 1)]

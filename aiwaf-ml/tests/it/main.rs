@@ -3,3 +3,4 @@
 mod forest;
 mod model_file;
 mod support;
+mod watch;
