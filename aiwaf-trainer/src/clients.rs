@@ -42,6 +42,8 @@ pub(crate) struct Client {
 pub(crate) struct Suspect {
     /// Requests that were not found on paths that the site does not know, and not led to by its own pages.
     pub(crate) misses: u64,
+    /// Requests that were answered 4xx or 5xx.
+    pub(crate) refused: u64,
     /// Requests with blocked keywords that were not answered.
     pub(crate) keyword_misses: u64,
     /// Failed log-ins at the two addresses that every bot knows.
@@ -192,6 +194,7 @@ impl Client {
         let has_keyword = event.keyword_hits > 0 && !event.known_path && event.status >= 400;
         let suspect = self.suspect.get_or_insert_default();
         suspect.misses += u64::from(is_probe);
+        suspect.refused += u64::from(event.status >= 400);
         suspect.keyword_misses += u64::from(has_keyword);
         suspect.failed_logins += u64::from(failed_login);
         let mut is_telling = failed_login && suspect.failed_logins == 1;
@@ -200,7 +203,8 @@ impl Client {
             is_telling |= is_scanning && suspect.scanning.insert(hash);
             is_telling |= suspect.probed.insert(hash);
         }
-        if is_telling || has_keyword {
+        // Something must be there to show, should it be banned for its haste.
+        if is_telling || has_keyword || suspect.examples.is_empty() {
             suspect.show(Example {
                 is_scanning: is_scanning || has_keyword || failed_login,
                 status: event.status,

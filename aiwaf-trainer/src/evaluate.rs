@@ -35,8 +35,8 @@ pub struct HeldOut {
     pub new_scanners_caught: u64,
     /// How many requests a caught scanner got through first, on average.
     pub mean_requests_before: f64,
-    /// Clients that asked for nothing that only scanners ask for, held no keyword against unknown paths, got answers, and
-    /// were refused at most a quarter of what they asked for.
+    /// Clients that asked for nothing that only scanners ask for, whatever the answer, sent no keyword to unknown paths in
+    /// vain, got answers, and were refused at most a quarter of what they asked for.
     pub ordinary: u64,
     /// Of these, turned away: people who would have been hit.
     pub ordinary_hit: u64,
@@ -82,6 +82,8 @@ struct Held {
     answered: u64,
     refused: u64,
     keyword_misses: u64,
+    /// Whether it asked for such a path at all.
+    has_scanned: bool,
     scanning: Vec<Box<[u8]>>,
     caught: Option<Caught>,
 }
@@ -268,10 +270,12 @@ impl Held {
         self.requests += 1;
         self.answered += u64::from(event.status < 400);
         self.refused += u64::from(event.status >= 400);
+        let is_scanning = aiwaf_core::is_scanning_path(event.path);
+        self.has_scanned |= is_scanning;
         if event.status >= 400 && !event.known_path {
             self.keyword_misses += u64::from(event.keyword_hits > 0);
             if self.scanning.len() < SCANNER
-                && aiwaf_core::is_scanning_path(event.path)
+                && is_scanning
                 && !self.scanning.iter().any(|path| **path == *event.path)
             {
                 self.scanning.push(event.path.into());

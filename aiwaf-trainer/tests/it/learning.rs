@@ -98,7 +98,7 @@ fn scanners_are_banned_and_teach_words_and_visitors_are_left_alone() {
     assert!(ban.reason.starts_with("Scanning: asked in vain for 6"), "{}", ban.reason);
     assert_eq!((ban.evidence.requests, ban.evidence.scanning_paths), (7, 6));
     assert!(ban.evidence.examples.contains(&"404 /.env".to_owned()), "{:?}", ban.evidence);
-    assert_eq!(words(&report), ["evilshell"]);
+    assert_eq!(words(&report), ["evilshell", "cgi-bin"]);
     assert_eq!((report.keywords[0].count, report.keywords[0].clients), (8, 4));
     assert!(report.model.trained);
     assert_eq!(report.model.histogram.iter().sum::<u64>(), report.model.rows);
@@ -144,13 +144,15 @@ fn original_defect_06_a_log_cannot_be_filled_with_words_of_the_site() {
     log.visitors(100);
     for number in 0..20 {
         let client = format!("203.0.113.{number}");
-        for target in ["/wp-admin/products", "/.env/about-us/catalogue", "/wp-login.php/evilshell"] {
+        for target in
+            ["/cgi-bin/products", "/cgi-bin/about-us/catalogue", "/cgi-bin/evilshell", "/our-new-tents/x.php"]
+        {
             log.get(&client, target, 404);
         }
     }
     // The site answers this only afterwards, and only to one client.
     log.get("198.51.100.9", "/catalogue/7", 200);
-    assert_eq!(words(&train(&log, options())), ["evilshell"]);
+    assert_eq!(words(&train(&log, options())), ["cgi-bin", "evilshell"]);
 }
 
 #[test]
@@ -158,14 +160,14 @@ fn one_client_alone_teaches_nothing_and_exempt_words_are_exempt() {
     let mut log = Log::default();
     log.visitors(100);
     for _ in 0..100 {
-        log.get("203.0.113.1", "/.env/oneword", 404);
+        log.get("203.0.113.1", "/cgi-bin/oneword", 404);
     }
     for number in 0..5 {
-        log.get(&format!("203.0.113.{number}"), "/.env/exemptword", 404);
+        log.get(&format!("203.0.113.{number}"), "/cgi-bin/exemptword", 404);
     }
     let mut options = options();
     options.settings.ip_keyword_block.exempt_keywords = vec!["exemptword".to_owned()];
-    assert_eq!(words(&train(&log, options)), Vec::<&str>::new());
+    assert_eq!(words(&train(&log, options)), ["cgi-bin"]);
 }
 
 #[test]
