@@ -36,6 +36,7 @@
 //! | `decode` | normal forms of path and query | none |
 //! | `bans` | when hits become a ban, how long it lasts | bounded maps |
 //! | `behavior`, `features`, `keyword_learning`, `scanning_paths` | what a client did lately, and what is learned from it | bounded |
+//! | `request_line` | a request as data: one line of JSON | none |
 //! | `access_log` | the log record: writing and reading side by side, so that they can't drift apart | none |
 //! | `state` | the bounded maps themselves | |
 //!
@@ -65,6 +66,7 @@ mod policy;
 mod protection;
 mod request;
 mod request_info;
+mod request_line;
 mod scanning_paths;
 mod settings;
 mod state;
@@ -100,6 +102,7 @@ pub use lists::{
 pub use policy::{InvalidRoute, PathRule, RateLimitOverride, RoutePolicy};
 pub use protection::{Mode, Preset, Protection, ProtectionSet, UnknownProtection};
 pub use request::{Headers, Outcome, Request};
+pub use request_line::{RequestLine, RequestLineError};
 pub use scanning_paths::is_scanning_path;
 pub use settings::{
     ClientSettings, ExemptionSettings, LoggingSettings, ProtectionSettings, Settings, SettingsError,

@@ -17,7 +17,9 @@
 mod forest;
 mod model;
 mod request_model;
+mod roc_auc;
 
 pub use forest::{ColumnsError, Contamination, Extension, FitError, ForestParameters, IsolationForest};
 pub use model::{ModelError, TrainedModel, TrainingRecord};
 pub use request_model::RequestModel;
+pub use roc_auc::roc_auc;

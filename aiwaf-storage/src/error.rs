@@ -45,8 +45,7 @@ pub enum StoreError {
     },
     /// Another process kept the lists locked for too long.
     #[error(
-        "{path:?} has been locked for {} s by another process: end that process if it hangs, then try again",
-        .waited.as_secs()
+        "{path:?} has been locked for {waited:?} by another process: end that process if it hangs, then try again"
     )]
     Locked {
         /// The lock file.

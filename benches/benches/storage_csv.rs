@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use aiwaf_benches::{START, lists};
 use aiwaf_core::{Engine, ListChange, Lists, Protection, Request};
-use aiwaf_storage::{CsvStore, KeeperOptions, ListKeeper, Manager, Published, Store};
+use aiwaf_storage::{CsvStore, KeeperOptions, ListKeeper, Manager, Published, PublishedAdditions, Store};
 
 const BANS: u32 = 1_000_000;
 const RUNS: usize = 5;
@@ -128,7 +128,18 @@ fn measure_one_more(directory: &Path) {
         None => drop(send.send(published.lists)),
     };
     let store = Arc::new(CsvStore::open(directory).expect("the directory exists"));
-    let options = KeeperOptions::default();
+    let engine_of_additions = Arc::clone(&target);
+    let publish_additions = move |added: PublishedAdditions| {
+        if let Some(engine) = engine_of_additions.get() {
+            engine.publish_additions(&added.bans, added.through);
+        }
+    };
+    let options = KeeperOptions {
+        publish_additions: Some(Arc::new(publish_additions)),
+        // Else the bans would have ended long ago, and be swept.
+        clock: Arc::new(|| START),
+        ..KeeperOptions::default()
+    };
     let poll_interval = options.poll_interval;
     let keeper = ListKeeper::start(store, options, Box::new(publish), Box::new(|event| panic!("{event}")));
     let keeper = Arc::new(keeper.expect("the lists can be read"));

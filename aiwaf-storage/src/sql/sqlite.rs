@@ -209,22 +209,44 @@ impl Store for SqliteStore {
     }
 
     fn apply(&self, changes: &[ListChange]) -> Result<Vec<bool>, StoreError> {
+        self.apply_soon(changes, PATIENCE)
+    }
+
+    fn apply_soon(&self, changes: &[ListChange], patience: Duration) -> Result<Vec<bool>, StoreError> {
         if changes.is_empty() {
             return Ok(Vec::new());
         }
         let is_bulk = changes.len() > BULK;
-        self.with("writing", |session| {
+        let altered = self.with("writing", |session| {
             if is_bulk {
                 session.connection.batch_execute(LARGE_CACHE)?;
             }
-            let Applied { altered, wrote } =
-                session.connection.immediate_transaction(|connection| lists::apply(connection, changes))?;
-            session.changes += u64::from(wrote);
+            let is_short = patience < PATIENCE;
+            if is_short {
+                session.connection.batch_execute(SHORT_WAIT)?;
+            }
+            let since = Instant::now();
+            let result = loop {
+                let result =
+                    session.connection.immediate_transaction(|connection| lists::apply(connection, changes));
+                match result {
+                    Err(error) if is_locked(&error) && since.elapsed() < patience => {}
+                    // The session is as good as it was.
+                    Err(error) if is_locked(&error) => break None,
+                    result => break Some(result?),
+                }
+            };
+            if is_short {
+                session.connection.batch_execute(LONG_WAIT)?;
+            }
             if is_bulk {
                 session.connection.batch_execute(SMALL_CACHE)?;
             }
-            Ok(altered)
-        })
+            let Some(Applied { altered, wrote }) = result else { return Ok(None) };
+            session.changes += u64::from(wrote);
+            Ok(Some(altered))
+        })?;
+        altered.ok_or_else(|| StoreError::Locked { path: self.path.clone(), waited: patience })
     }
 
     fn revision(&self) -> Result<Revision, StoreError> {
@@ -242,7 +264,11 @@ impl fmt::Debug for Session {
     }
 }
 
-/// Calls wait for [`PATIENCE`], what is stored when a change is done survives a power cut, and what others put into
+/// Calls wait for [`PATIENCE`].
+const LONG_WAIT: &str = "PRAGMA busy_timeout = 30000";
+/// For those with less patience, who try again.
+const SHORT_WAIT: &str = "PRAGMA busy_timeout = 20";
+/// As above, calls wait for [`PATIENCE`], what is stored when a change is done survives a power cut, and what others put into
 /// the schema can't run functions here.
 const SETTINGS: &str = "PRAGMA busy_timeout = 30000; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;";
 
