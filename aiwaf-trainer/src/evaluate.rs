@@ -8,14 +8,13 @@ use aiwaf_core::{
     KeywordEntry, KeywordSource, Lists, Mode, Outcome, Protection, Reason, RecordedRequest, Request,
     RoutePolicy, Timestamp,
 };
-use aiwaf_ml::RequestModel;
+use aiwaf_ml::{RequestModel, roc_auc};
 use foldhash::quality::RandomState;
 use serde::Serialize;
 
 use crate::bans::TrainedBan;
 use crate::clients::shown;
 use crate::keywords::LearnedKeyword;
-use crate::model::roc_auc;
 use crate::options::TrainingOptions;
 
 /// What would have become of the clients in the part of the log that was held back.
@@ -251,15 +250,15 @@ impl Evaluation {
         hit.truncate(10);
         result.hit = hit;
         result.mean_requests_before = before as f64 / result.scanners_caught.max(1) as f64;
-        let mut scored: Vec<(f64, bool)> = self
+        let (scores, labels): (Vec<f64>, Vec<bool>) = self
             .scored
             .iter()
             .filter_map(|(score, key)| {
                 let held = self.clients.get(key)?;
                 (held.is_scanner() || held.is_ordinary()).then(|| (*score, held.is_scanner()))
             })
-            .collect();
-        result.model_auc = roc_auc(&mut scored);
+            .unzip();
+        result.model_auc = roc_auc(&scores, &labels);
         Some(result)
     }
 }

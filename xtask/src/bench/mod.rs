@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     options.nothing_else()?;
     let target = Metadata::read()?.target_directory;
     let start = SystemTime::now();
-    for bench in ["decision", "memory", "service"] {
+    for bench in ["decision", "memory", "training", "service"] {
         let mut command = cargo();
         command.args(["bench", "--package", "aiwaf-benches", "--bench", bench, "--"]);
         if options.has("--quick") {
@@ -114,6 +114,7 @@ fn rows(target: &Path, start: SystemTime) -> anyhow::Result<Vec<Row>> {
     let few_v6 = figures.median("blacklist/look up IPv6 in 1000")?;
     let many_v6 = figures.median("blacklist/look up IPv6 in 1000000")?;
     let memory = &figures.memory;
+    let training = &figures.training;
     let ours = figures.service("aiwaf")?;
     let bare = figures.service("bare axum")?;
     let peers =
@@ -140,6 +141,18 @@ fn rows(target: &Path, start: SystemTime) -> anyhow::Result<Vec<Row>> {
         Row::new("blacklist: the same for IPv6 clients", many_v6 / few_v6, Factor).budget(AtMost(2.0)),
         Row::new("memory: 1,000,000 clients seen once", memory.growth_bytes, Bytes)
             .budget(AtMost(256.0 * 1024.0 * 1024.0)),
+        Row::new(
+            "logs: lines parsed, with their features, on one thread",
+            training.features_lines_per_second,
+            PerSecond,
+        )
+        .budget(AtLeast(1e6))
+        .peers(training.peers()),
+        Row::new("logs: lines parsed", training.parse_lines_per_second, PerSecond),
+        Row::new("logs: lines trained from, the model included", training.train_lines_per_second, PerSecond),
+        Row::new("forest: fit 100 trees of 256 rows", training.fit_seconds * 1e6, Microseconds),
+        Row::new("forest: rows scored, on one thread", training.score_rows_per_second, PerSecond)
+            .budget(AtLeast(1e6)),
     ];
     let others = figures.criterion.iter().filter(|(name, _)| name.as_str() != "decision/inspect clean GET");
     rows.extend(
