@@ -1,5 +1,10 @@
 //! The command as a person or a script calls it.
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests may, as tests may
 
+mod conventions;
 mod inspect;
+mod lists;
+mod originals;
+mod running_service;
+mod scripts;
 mod support;
