@@ -1,0 +1,3 @@
+//! The forest and the model file through the public API.
+
+mod forest;
