@@ -75,10 +75,11 @@ mod timestamp;
 mod verdict;
 
 pub use access_log::{
-    AccessRecord, BlockAction, BlockMark, LineError, LineParser, LogFormat, LoggedClient, UnknownLogFormat,
+    AccessRecord, BlockAction, BlockMark, InvalidPattern, LineError, LineFormat, LineParser, LogFormat,
+    LogPattern, LoggedClient, UnknownLogFormat,
 };
 pub use bans::BanSettings;
-pub use behavior::{ClientEvent, ClientHistory};
+pub use behavior::{ClientEvent, ClientHistory, Suspicion};
 pub use client::{
     ClientKey, InvalidNetwork, UNKNOWN_CLIENT, canonical_network, display_network, parse_network,
 };
@@ -91,7 +92,7 @@ pub use detect::honeypot::HoneypotSettings;
 pub use detect::ip_keyword_block::IpKeywordBlockSettings;
 pub use detect::rate_limit::RateLimitSettings;
 pub use detect::uuid_tamper::UuidTamperSettings;
-pub use engine::{BuildError, Engine, EngineBuilder, Statistics};
+pub use engine::{BuildError, Engine, EngineBuilder, RecordBuffers, RecordedRequest, Statistics};
 pub use features::{FEATURE_COUNT, FEATURE_NAMES, features};
 pub use keyword_learning::{KeywordLearner, learnable_words};
 pub use lists::{

@@ -7,7 +7,7 @@ use arc_swap::ArcSwapOption;
 use serde::{Deserialize, Serialize};
 
 use super::{Inspection, Observation};
-use crate::behavior::{ClientEvent, ClientHistory};
+use crate::behavior::{ClientEvent, ClientHistory, Suspicion};
 use crate::client::ClientKey;
 use crate::features::{FEATURE_COUNT, features};
 use crate::keyword_learning::KeywordLearner;
@@ -118,14 +118,6 @@ struct Client {
 struct Flag {
     since: Timestamp,
     evidence: AnomalyEvidence,
-}
-
-/// What the behaviour of a client is worth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Suspicion {
-    None,
-    Indicator,
-    Proof,
 }
 
 impl AiAnomaly {
@@ -243,7 +235,7 @@ const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
 const CONFIRMED_SCANNER: u32 = 3;
 
 /// The table at [`AiAnomaly`].
-fn suspicion(evidence: &AnomalyEvidence, refused: u32) -> Suspicion {
+pub(crate) fn suspicion(evidence: &AnomalyEvidence, refused: u32) -> Suspicion {
     let AnomalyEvidence { total, scanning, not_found, keyword_hits, burst, .. } = *evidence;
     if total < 5 {
         return Suspicion::None;

@@ -1,10 +1,12 @@
 //! The engine: asks the protections that apply, in order, and turns the first objection into a verdict.
 
 mod builder;
+mod recorded;
 mod statistics;
 mod would_be;
 
 pub use builder::{BuildError, EngineBuilder};
+pub use recorded::{RecordBuffers, RecordedRequest};
 pub use statistics::Statistics;
 
 use std::net::IpAddr;
