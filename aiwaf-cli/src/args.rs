@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{add, clear, exempt_path, export, geo, import, inspect, list, remove, stats};
+use crate::commands::{
+    add, clear, completions, config, doctor, exempt_path, explain, export, geo, geo_summary, import, inspect,
+    list, remove, stats, whois,
+};
 
 /// Administers the firewall AIWAF: lists, requests, logs, settings; also while services run
 #[derive(Debug, Parser)]
@@ -18,7 +21,7 @@ pub(crate) struct Args {
 }
 
 /// What every command understands.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct GlobalArgs {
     /// The directory of the lists, in CSV files [default: AIWAF_DATA_DIR, else storage.data_dir of the settings, else
@@ -56,7 +59,14 @@ pub(crate) enum Command {
     Import(import::ImportArgs),
     ExemptPath(exempt_path::ExemptPathArgs),
     Geo(geo::GeoArgs),
+    GeoSummary(geo_summary::GeoSummaryArgs),
+    Explain(explain::ExplainArgs),
     Inspect(inspect::InspectArgs),
+    Config(config::ConfigArgs),
+    Doctor(doctor::DoctorArgs),
+    Whois(whois::WhoisArgs),
+    Completions(completions::CompletionsArgs),
+    Man(completions::ManArgs),
 }
 
 #[cfg(test)]

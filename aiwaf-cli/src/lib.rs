@@ -12,6 +12,8 @@
 //! | `countries` | ISO 3166: codes and names |
 //! | `span` | lengths and points of time, as people type them |
 //! | `stores` | which lists are meant, and opening them |
+//! | `logs`, `event_log` | access logs, and the log of what was denied |
+//! | `origins` | where each setting came from |
 //! | `engine` | an engine that judges by the settings of this machine |
 //! | `failure` | how an error becomes one line and an exit code |
 //!
@@ -23,8 +25,11 @@ mod args;
 mod commands;
 mod countries;
 mod engine;
+mod event_log;
 mod failure;
 mod input;
+mod logs;
+mod origins;
 mod output;
 mod session;
 mod span;

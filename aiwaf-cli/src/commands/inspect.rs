@@ -167,7 +167,7 @@ struct Objection<'a> {
 
 /// Which part of the request it was.
 #[derive(Serialize)]
-struct Matched<'a> {
+pub(crate) struct Matched<'a> {
     field: String,
     start: usize,
     end: usize,
@@ -199,8 +199,14 @@ impl<'a> Objection<'a> {
     }
 }
 
+impl std::fmt::Display for Matched<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.field, self.text)
+    }
+}
+
 impl<'a> Matched<'a> {
-    fn new(finding: &'a Finding) -> Option<Self> {
+    pub(crate) fn new(finding: &'a Finding) -> Option<Self> {
         let matched = finding.matched.as_ref()?;
         Some(Self {
             field: matched.field.to_string(),

@@ -2,16 +2,22 @@
 
 pub(crate) mod add;
 pub(crate) mod clear;
+pub(crate) mod completions;
+pub(crate) mod config;
+pub(crate) mod doctor;
 mod edit;
 pub(crate) mod exempt_path;
+pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod geo;
+pub(crate) mod geo_summary;
 pub(crate) mod import;
 pub(crate) mod inspect;
 pub(crate) mod list;
 mod listing;
 pub(crate) mod remove;
 pub(crate) mod stats;
+pub(crate) mod whois;
 
 use std::process::ExitCode;
 
@@ -30,6 +36,13 @@ pub(crate) fn run(command: &Command, session: &mut Session<'_>) -> anyhow::Resul
         Command::Import(args) => import::run(args, session),
         Command::ExemptPath(args) => exempt_path::run(args, session),
         Command::Geo(args) => geo::run(args, session),
+        Command::GeoSummary(args) => geo_summary::run(args, session),
+        Command::Explain(args) => explain::run(args, session),
+        Command::Config(args) => config::run(args, session),
+        Command::Doctor(_) => doctor::run(session),
+        Command::Whois(args) => whois::run(args, session),
+        Command::Completions(args) => completions::completions(args, session),
+        Command::Man(args) => completions::man(args, session),
         Command::Inspect(args) => inspect::run(args, session),
     }
 }

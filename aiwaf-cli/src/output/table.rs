@@ -113,9 +113,12 @@ impl Table {
         }
         let widths = self.fit(&widths, style.width);
         let mut line = String::new();
-        let headings: Vec<String> = self.columns.iter().map(|column| column.heading.to_owned()).collect();
-        self.line(&mut line, &headings, &widths);
-        writeln!(out, "{}{line}{}", style.dim(), style.plain())?;
+        // A table of names and values needs no headings.
+        if self.columns.iter().any(|column| !column.heading.is_empty()) {
+            let headings: Vec<String> = self.columns.iter().map(|column| column.heading.to_owned()).collect();
+            self.line(&mut line, &headings, &widths);
+            writeln!(out, "{}{line}{}", style.dim(), style.plain())?;
+        }
         for row in rows {
             line.clear();
             self.line(&mut line, texts.fill(row, &cells), &widths);

@@ -71,16 +71,17 @@ impl<T: Listed> Selected<'_, T> {
     }
 }
 
+/// An entry, to be written as JSON.
+pub(crate) struct Entry<'a, T>(pub(crate) &'a T);
+
+impl<T: Listed> Serialize for Entry<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
 impl<T: Listed> Serialize for Selected<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        struct Entry<'a, T>(&'a T);
-
-        impl<T: Listed> Serialize for Entry<'_, T> {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                self.0.serialize(serializer)
-            }
-        }
-
         serializer.collect_seq(self.entries.iter().map(|entry| Entry(*entry)))
     }
 }
