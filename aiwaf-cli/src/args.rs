@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    add, clear, completions, config, doctor, exempt_path, explain, export, geo, geo_summary, import, inspect,
-    list, remove, stats, whois,
+    add, clear, completions, config, demo, doctor, exempt_path, explain, export, geo, geo_summary, import,
+    inspect, list, model, remove, replay, route_shell, stats, train, watch, whois,
 };
 
 /// Administers the firewall AIWAF: lists, requests, logs, settings; also while services run
@@ -61,10 +61,16 @@ pub(crate) enum Command {
     Geo(geo::GeoArgs),
     GeoSummary(geo_summary::GeoSummaryArgs),
     Explain(explain::ExplainArgs),
+    Replay(replay::ReplayArgs),
+    Watch(watch::WatchArgs),
     Inspect(inspect::InspectArgs),
+    Train(train::TrainArgs),
+    Model(model::ModelArgs),
+    RouteShell(route_shell::RouteShellArgs),
     Config(config::ConfigArgs),
     Doctor(doctor::DoctorArgs),
     Whois(whois::WhoisArgs),
+    Demo(demo::DemoArgs),
     Completions(completions::CompletionsArgs),
     Man(completions::ManArgs),
 }

@@ -4,6 +4,7 @@ pub(crate) mod add;
 pub(crate) mod clear;
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod demo;
 pub(crate) mod doctor;
 mod edit;
 pub(crate) mod exempt_path;
@@ -15,8 +16,13 @@ pub(crate) mod import;
 pub(crate) mod inspect;
 pub(crate) mod list;
 mod listing;
+pub(crate) mod model;
 pub(crate) mod remove;
+pub(crate) mod replay;
+pub(crate) mod route_shell;
 pub(crate) mod stats;
+pub(crate) mod train;
+pub(crate) mod watch;
 pub(crate) mod whois;
 
 use std::process::ExitCode;
@@ -38,6 +44,12 @@ pub(crate) fn run(command: &Command, session: &mut Session<'_>) -> anyhow::Resul
         Command::Geo(args) => geo::run(args, session),
         Command::GeoSummary(args) => geo_summary::run(args, session),
         Command::Explain(args) => explain::run(args, session),
+        Command::Replay(args) => replay::run(args, session),
+        Command::Watch(args) => watch::run(args, session),
+        Command::Train(args) => train::run(args, session),
+        Command::Model(args) => model::run(args, session),
+        Command::RouteShell(args) => route_shell::run(args, session),
+        Command::Demo(args) => demo::run(args, session),
         Command::Config(args) => config::run(args, session),
         Command::Doctor(_) => doctor::run(session),
         Command::Whois(args) => whois::run(args, session),

@@ -1,5 +1,6 @@
 //! Text, tables and JSON for terminals, pipes and programs.
 
+mod progress;
 mod style;
 mod table;
 mod text;
@@ -9,6 +10,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+pub(crate) use self::progress::ProgressLine;
 pub(crate) use self::style::Style;
 pub(crate) use self::table::{Cells, Column, Table};
 pub(crate) use self::text::{printable, short_time};

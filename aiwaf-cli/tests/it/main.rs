@@ -2,9 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests may, as tests may
 
 mod conventions;
+mod explain;
 mod inspect;
 mod lists;
 mod originals;
 mod running_service;
 mod scripts;
+mod setup;
 mod support;
+mod whois;
