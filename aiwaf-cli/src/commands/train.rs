@@ -120,7 +120,7 @@ pub(crate) fn run(args: &TrainArgs, session: &mut Session<'_>) -> anyhow::Result
     })?;
     let out = &mut session.out;
     out.text(format_args!("\n{}", report::text(&report)))?;
-    if session.global.verbose {
+    if session.global.verbose && !report.unparsed_samples.is_empty() {
         out.text(format_args!("\nLines that can't be read:\n"))?;
         for sample in &report.unparsed_samples {
             out.text(format_args!(

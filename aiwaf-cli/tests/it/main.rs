@@ -3,11 +3,14 @@
 
 mod conventions;
 mod explain;
+mod geo_database;
 mod inspect;
 mod lists;
+mod logs;
 mod originals;
 mod running_service;
 mod scripts;
 mod setup;
 mod support;
+mod tours;
 mod whois;

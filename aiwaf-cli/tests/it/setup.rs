@@ -117,7 +117,7 @@ fn doctor_sees_who_may_write_the_lists() {
     let file = place.path().join("aiwaf_data/blacklist.csv");
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o666)).unwrap();
     assert_eq!(states(&place)["list files"], "warning");
-    let late = std::time::SystemTime::now() + std::time::Duration::from_secs(86_400);
+    let late = std::time::SystemTime::now() + std::time::Duration::from_hours(24);
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     std::fs::File::open(&file).unwrap().set_modified(late).unwrap();
     assert!(place.run(&["doctor"]).out.contains("was written in the future"));

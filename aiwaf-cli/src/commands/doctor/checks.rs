@@ -33,7 +33,7 @@ pub(super) fn all(session: &Session<'_>) -> Vec<Check> {
     checks.push(protections(&settings));
     let (lists, found) = lists(session);
     checks.extend(found);
-    checks.extend(logs(&settings));
+    checks.push(logs(&settings));
     checks.push(model(&settings));
     checks.push(countries(&settings, &lists));
     checks.push(proxies::check(&settings));
@@ -82,10 +82,8 @@ fn protections(settings: &Settings) -> Check {
     if on.iter().all(|protection| *protection == Protection::Logging) {
         return Check::warning("protections", "none is on", "see protections.enabled, disabled and preset");
     }
-    let mut found = format!("on: {}", names(&on));
-    if !off.is_empty() {
-        found += &format!("; off: {}", names(&off));
-    }
+    let off = if off.is_empty() { String::new() } else { format!("; off: {}", names(&off)) };
+    let found = format!("on: {}{off}", names(&on));
     if watching.is_empty() {
         return Check::ok("protections", found);
     }
@@ -199,28 +197,28 @@ fn newer_than_now(name: &'static str, files: &[PathBuf]) -> Option<Check> {
     ))
 }
 
-fn logs(settings: &Settings) -> Option<Check> {
+fn logs(settings: &Settings) -> Check {
     let logging = &settings.logging;
     let folder = Path::new(&logging.dir);
     if !settings.enabled_protections().contains(Protection::Logging) {
-        return Some(Check::note("logs", "nothing is logged, for logging is off"));
+        return Check::note("logs", "nothing is logged, for logging is off");
     }
     if !folder.exists() {
         let found = format!("{} is created when a service starts", folder.display());
-        return Some(Check::note("logs", found));
+        return Check::note("logs", found);
     }
     if let Err(error) = tempfile::tempfile_in(folder) {
         let mend = "let the user that runs the service write there, and check that the disk has room";
-        return Some(Check::failed(
+        return Check::failed(
             "logs",
             format!("nothing can be written in {}: {error}", folder.display()),
             mend,
-        ));
+        );
     }
     let files: Vec<PathBuf> =
         ["access.log", "error.log", "aiwaf.log"].iter().map(|name| folder.join(name)).collect();
     if let Some(check) = newer_than_now("logs", &files) {
-        return Some(check);
+        return check;
     }
     let bytes: u64 = fs::read_dir(folder)
         .into_iter()
@@ -230,7 +228,7 @@ fn logs(settings: &Settings) -> Option<Check> {
         .map(|found| found.len())
         .sum();
     let found = format!("{}: {} MiB, as {}", folder.display(), bytes >> 20, logging.format);
-    Some(Check::ok("logs", found))
+    Check::ok("logs", found)
 }
 
 fn model(settings: &Settings) -> Check {

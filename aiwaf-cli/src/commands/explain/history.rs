@@ -19,10 +19,11 @@ pub(super) struct History {
     requests: u64,
     /// Of these, denied ones.
     denied: u64,
-    #[serde(serialize_with = "iso")]
-    first: Option<Timestamp>,
-    #[serde(serialize_with = "iso")]
-    last: Option<Timestamp>,
+    #[serde(skip)]
+    span: Option<(Timestamp, Timestamp)>,
+    /// When the first and the last of them were.
+    first: Option<String>,
+    last: Option<String>,
     /// How often each status was answered.
     statuses: BTreeMap<u16, u64>,
     /// How many objections there are in `aiwaf.log`.
@@ -60,8 +61,8 @@ pub(super) fn read(directory: &Path, is_client: impl Fn(IpAddr) -> bool) -> anyh
             return;
         }
         history.requests += 1;
-        history.first.get_or_insert(record.time);
-        history.last = Some(record.time);
+        let (first, _) = *history.span.get_or_insert((record.time, record.time));
+        history.span = Some((first, record.time));
         *history.statuses.entry(record.status).or_default() += 1;
         if let Some(block) = record.block.as_ref().filter(|block| !block.monitored) {
             history.denied += 1;
@@ -70,6 +71,8 @@ pub(super) fn read(directory: &Path, is_client: impl Fn(IpAddr) -> bool) -> anyh
             }
         }
     })?;
+    history.first = history.span.map(|(first, _)| first.to_string());
+    history.last = history.span.map(|(_, last)| last.to_string());
     history.problems =
         summary.problems.iter().map(|problem| format!("{}: {}", problem.source, problem.what)).collect();
     Ok(history)
@@ -86,7 +89,7 @@ impl History {
         if self.requests == 0 && self.objections == 0 {
             return out.text(format_args!("\nThe logs in {place} don't mention it\n"));
         }
-        if let (Some(first), Some(last)) = (self.first, self.last) {
+        if let Some((first, last)) = self.span {
             let statuses: Vec<String> =
                 self.statuses.iter().map(|(status, count)| format!("{status}: {count}")).collect();
             out.heading(
@@ -127,8 +130,4 @@ impl History {
         })?;
         Ok(())
     }
-}
-
-fn iso<S: serde::Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
-    time.map(|time| time.to_string()).serialize(serializer)
 }

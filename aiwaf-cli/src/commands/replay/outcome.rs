@@ -118,7 +118,7 @@ impl Replayed {
             denied_clients: denied
                 .iter()
                 .take(top)
-                .map(|(network, client)| Denied::new(network, client))
+                .map(|(network, client)| DeniedClient::new(network, client))
                 .collect(),
         }
     }
@@ -221,12 +221,12 @@ impl Summary<'_> {
 pub(super) struct Report<'a> {
     #[serde(flatten)]
     summary: Summary<'a>,
-    denied_clients: Vec<Denied<'a>>,
+    denied_clients: Vec<DeniedClient<'a>>,
 }
 
 /// A client that was denied something.
 #[derive(Serialize)]
-struct Denied<'a> {
+struct DeniedClient<'a> {
     client: String,
     requests: u64,
     denied: u64,
@@ -238,7 +238,7 @@ struct Denied<'a> {
     banned_until: Option<String>,
 }
 
-impl<'a> Denied<'a> {
+impl<'a> DeniedClient<'a> {
     fn new(network: &IpNet, client: &'a Client) -> Self {
         let first = client.first.as_ref();
         Self {

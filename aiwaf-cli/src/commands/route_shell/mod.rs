@@ -62,7 +62,9 @@ pub(crate) fn run(args: &RouteShellArgs, session: &mut Session<'_>) -> anyhow::R
     let settings = session.settings()?.clone();
     let routes = routes(args, &settings)?;
     let mut root = Node::default();
-    routes.iter().for_each(|route| root.insert(route));
+    for route in &routes {
+        root.insert(route);
+    }
     let manager = session.manager(Access::Create, false)?;
     let mut shell = Shell::new(root, manager);
     session.out.text(format_args!("{} routes; `help` shows the commands\n", routes.len()))?;

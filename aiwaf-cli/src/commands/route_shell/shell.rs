@@ -75,13 +75,11 @@ impl Shell {
 
     /// What may follow what was typed: commands, or names of this place.
     pub(super) fn completions(&self, line: &str) -> Vec<String> {
-        let (command, name) = match line.split_once(' ') {
-            Some((command, name)) => (command, name.trim_start()),
-            None => {
-                let names = COMMANDS.iter().map(|(usage, _)| usage.split(' ').next().unwrap_or(usage));
-                return names.filter(|known| known.starts_with(line)).map(str::to_owned).collect();
-            }
+        let Some((command, name)) = line.split_once(' ') else {
+            let names = COMMANDS.iter().map(|(usage, _)| usage.split(' ').next().unwrap_or(usage));
+            return names.filter(|known| known.starts_with(line)).map(str::to_owned).collect();
         };
+        let name = name.trim_start();
         if !matches!(command, "cd" | "exempt") {
             return Vec::new();
         }

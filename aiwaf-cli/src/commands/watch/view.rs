@@ -32,7 +32,7 @@ struct Denied {
 const MAX_COUNTED: usize = 10_000;
 /// So many rows of each table fit a usual terminal.
 const ROWS: usize = 6;
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 
 impl View {
     pub(super) fn new(files: &[PathBuf]) -> Self {
