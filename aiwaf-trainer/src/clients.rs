@@ -294,6 +294,31 @@ mod tests {
         assert!(clients.find(key(9_999)).is_some() && clients.find(key(200)).is_none());
     }
 
+    /// The original's cost for a client grew with the square of its requests.
+    #[test]
+    fn original_defect_27_what_is_kept_of_a_client_does_not_grow_with_its_requests() {
+        let engine = aiwaf_core::Engine::builder().build().unwrap();
+        let mut buffers = aiwaf_core::RecordBuffers::default();
+        let mut clients = Clients::new(1000, Duration::from_mins(5));
+        let mut record = record(1.0);
+        record.status = 404;
+        for number in 0..5000u32 {
+            let scanning = if number % 2 == 0 { "/.env" } else { "/page" };
+            record.target = format!("{scanning}.{number}").into_bytes().into();
+            let recorded = engine.recorded(&record, &mut buffers);
+            let client = clients.get(recorded.client, &record);
+            let row = aiwaf_core::features(&recorded.event, &client.history);
+            client.history.record(&recorded.event);
+            client.judge(&record, &recorded, &row);
+        }
+        let client = clients.find(ClientKey::new([192, 0, 2, 7].into(), 64)).unwrap();
+        let suspect = client.suspect.as_ref().unwrap();
+        assert_eq!((client.requests, suspect.misses), (5000, 5000));
+        assert_eq!((suspect.scanning.len(), suspect.probed.len()), (MAX_SCANNING, MAX_PROBED));
+        assert_eq!((suspect.examples.len(), suspect.indicators.len()), (MAX_EXAMPLES, 3));
+        assert!(suspect.proof.is_some() && client.history.evidence().total <= 64);
+    }
+
     #[test]
     fn a_crawler_must_say_so_each_time() {
         let mut clients = Clients::new(1000, Duration::from_mins(5));

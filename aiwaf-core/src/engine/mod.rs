@@ -330,6 +330,15 @@ impl Engine {
         self.lists.publish(lists, contained);
     }
 
+    /// Puts more bans in force for the next request, beside the lists that were published last. `contained` is as in
+    /// [`Engine::publish`], of the lists together with these bans.
+    ///
+    /// Costs time in proportion to the bans that were added in this way since the last [`Engine::publish`], however long
+    /// the lists are; a network that stands on the blacklist already keeps the ban that ends last.
+    pub fn publish_additions(&self, bans: &[BlacklistEntry], contained: u64) {
+        self.lists.publish_additions(bans, contained);
+    }
+
     /// Judges behaviour by `model` from now on, or without any.
     pub fn set_model(&self, model: Option<Box<dyn AnomalyModel>>) {
         self.ai_anomaly.set_model(model);

@@ -38,6 +38,10 @@ pub enum FitError {
         /// What is allowed.
         allowed: String,
     },
+    /// The second backend refused, which it should not after all checks.
+    #[cfg(feature = "eif")]
+    #[error("the crate extended-isolation-forest refused: {0}")]
+    Backend(String),
     /// The forest would need too much memory.
     #[error(
         "a forest of {trees} trees from {sample_size} rows each would take {bytes} bytes, more than {max}: \

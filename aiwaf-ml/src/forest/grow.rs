@@ -3,13 +3,32 @@
 use std::ops::Range;
 
 use ndarray::ArrayView2;
+#[cfg(feature = "rayon")]
+use rayon::prelude::*;
 
+use super::parameters::{Extension, ForestParameters};
 use super::path_length::height_limit;
 use super::random::Random;
 use super::tree::{Node, Term, Tree};
 
+/// Grows the trees, in their order. `rows` and `parameters` are checked, `sample_size` is at most the number of rows.
+pub(super) fn grow(
+    rows: &ArrayView2<'_, f64>,
+    sample_size: usize,
+    parameters: &ForestParameters,
+) -> Vec<Tree> {
+    let grower = || Grower::new(rows, sample_size, parameters.extension, parameters.seed);
+    #[cfg(feature = "rayon")]
+    return (0..parameters.trees).into_par_iter().map_init(grower, Grower::grow).collect();
+    #[cfg(not(feature = "rayon"))]
+    {
+        let mut grower = grower();
+        (0..parameters.trees).map(|number| grower.grow(number)).collect()
+    }
+}
+
 /// Grows tree after tree from the same rows, and keeps its buffers.
-pub(super) struct Grower<'a> {
+struct Grower<'a> {
     rows: ArrayView2<'a, f64>,
     sample_size: usize,
     /// How many columns a split looks at; 1 without weights is the standard forest.
@@ -27,19 +46,13 @@ pub(super) struct Grower<'a> {
 }
 
 impl<'a> Grower<'a> {
-    /// `rows` are finite and not too many columns, `sample_size` is at most their number.
-    pub(super) fn new(
-        rows: ArrayView2<'a, f64>,
-        sample_size: usize,
-        extended_width: Option<usize>,
-        seed: u64,
-    ) -> Self {
+    fn new(rows: &ArrayView2<'a, f64>, sample_size: usize, extension: Extension, seed: u64) -> Self {
         let columns = u16::try_from(rows.ncols()).unwrap_or(u16::MAX);
         Self {
-            rows,
+            rows: *rows,
             sample_size,
-            width: extended_width.unwrap_or(1),
-            is_extended: extended_width.is_some(),
+            width: extension.width(),
+            is_extended: extension.is_extended(),
             seed,
             drawn: vec![0; rows.nrows().div_ceil(64)],
             sample: vec![0.0; sample_size * rows.ncols()],
@@ -49,11 +62,11 @@ impl<'a> Grower<'a> {
     }
 
     /// The tree with this number, whichever were grown before.
-    pub(super) fn grow(&mut self, number: u32) -> Tree {
+    fn grow(&mut self, number: u32) -> Tree {
         let mut random = Random::stream(self.seed, u64::from(number));
         self.draw_sample(&mut random);
         self.columns.sort_unstable();
-        let mut tree = Tree { nodes: Vec::new(), terms: Vec::new() };
+        let mut tree = Tree { nodes: Vec::new(), width: self.width, terms: Vec::new() };
         let height = height_limit(u32::try_from(self.sample_size).unwrap_or(u32::MAX));
         self.grow_below(0..self.sample_size, height, &mut random, &mut tree);
         tree

@@ -1,74 +1,74 @@
 //! The isolation forest.
 
+#[cfg(feature = "eif")]
+mod eif;
 mod errors;
 mod flat;
 mod grow;
 mod parameters;
+mod parts;
 mod path_length;
 mod random;
+mod score;
+mod threshold;
 pub(crate) mod tree;
 
 use ndarray::{Array1, ArrayView2};
 
 use self::flat::FlatTrees;
-use self::grow::Grower;
-use self::path_length::{average_path_length, height_limit, score};
-use self::tree::Tree;
+use self::score::Scorer;
 
 pub use self::errors::{ColumnsError, FitError};
 pub use self::parameters::{Contamination, Extension, ForestParameters};
+pub(crate) use self::parts::ForestParts;
 
 /// Trees that isolate rows by random splits: the fewer splits it takes, the stranger the row (Liu, Ting and Zhou 2008;
 /// with [`Extension::Level`] Hariri, Carrasco Kind and Brunner 2018).
+///
+/// Matrices have the shape (rows, columns) and any memory layout.
+///
+/// | input | fitting | scoring |
+/// |---|---|---|
+/// | NaN | [`FitError::Value`] | anomaly score 0: what was not measured is held against nobody |
+/// | infinities, and numbers beyond ±3.4e38 | [`FitError::Value`] | count as ±3.4e38 |
+/// | no rows | [`FitError::NoRows`] | no scores |
+/// | one row | every score is 0.5, for there is nothing to compare | |
+/// | rows that are all alike | every score is 0.5: no split is possible | |
+/// | columns that are constant, in a part of the data or in all of it | never split there | |
+/// | other columns than were fitted | | [`ColumnsError`] |
 #[derive(Debug, Clone, PartialEq)]
 pub struct IsolationForest {
-    columns: usize,
-    training_rows: u64,
-    /// How many rows each tree was grown from.
-    sample_size: u32,
-    extension: Extension,
-    seed: u64,
-    contamination: Contamination,
-    threshold: f64,
-    trees: Vec<Tree>,
-    flat: FlatTrees,
+    parts: ForestParts,
+    scorer: Scorer,
 }
 
+#[allow(clippy::needless_pass_by_value)] // views are a pointer and a shape; `rows.view()` is what callers have
 impl IsolationForest {
-    /// Grows a forest from `rows`, of shape (rows, columns), in any memory layout.
+    /// Grows a forest from `rows`. The same rows, parameters and seed make the same forest, bit for bit, on every
+    /// machine and with any number of threads.
     ///
     /// # Errors
     /// [`FitError`] if there are no rows or columns, a value is not finite, or a parameter is out of its range.
     pub fn fit(rows: ArrayView2<'_, f64>, parameters: &ForestParameters) -> Result<Self, FitError> {
-        parameters.check(rows.ncols())?;
-        if rows.nrows() == 0 {
-            return Err(FitError::NoRows);
-        }
-        let unfit = rows.indexed_iter().find(|(_, value)| !(-MAX_VALUE..=MAX_VALUE).contains(*value));
-        if let Some(((row, column), &value)) = unfit {
-            return Err(FitError::Value { row, column, value });
-        }
-        let sample_size = parameters.sample_size.min(u32::try_from(rows.nrows()).unwrap_or(u32::MAX));
-        let plane_width = plane_width(parameters.extension);
-        parameters.check_size(sample_size)?;
-        let mut grower = Grower::new(rows, sample_size as usize, plane_width, parameters.seed);
-        let trees: Vec<Tree> = (0..parameters.trees).map(|number| grower.grow(number)).collect();
-        let flat = FlatTrees::new(&trees, sample_size, plane_width);
-        let mut forest = Self {
-            columns: rows.ncols(),
-            training_rows: rows.nrows() as u64,
-            sample_size,
-            extension: parameters.extension,
-            seed: parameters.seed,
-            contamination: parameters.contamination,
-            threshold: AUTO_THRESHOLD,
-            trees,
-            flat,
-        };
-        if let Contamination::Fraction(fraction) = parameters.contamination {
-            let mut scores = forest.anomaly_scores_of_same_columns(rows).to_vec();
-            forest.threshold = quantile(&mut scores, 1.0 - fraction);
-        }
+        let mut parts = parts_without_trees(&rows, parameters)?;
+        parameters.check_size(parts.sample_size, parts.columns)?;
+        parts.trees = grow::grow(&rows, parts.sample_size as usize, parameters);
+        let mut forest = Self::from_parts(parts);
+        forest.set_threshold(&rows);
+        Ok(forest)
+    }
+
+    /// Fits the second backend, the crate `extended-isolation-forest`, for comparison: it has no seed, so every forest
+    /// differs, it can't be stored, and it has 1 to 16 columns.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit).
+    #[cfg(feature = "eif")]
+    pub fn fit_eif(rows: ArrayView2<'_, f64>, parameters: &ForestParameters) -> Result<Self, FitError> {
+        let parts = parts_without_trees(&rows, parameters)?;
+        let scorer = Scorer::Eif(eif::fit(&rows, &parts, parameters.trees)?);
+        let mut forest = Self { parts, scorer };
+        forest.set_threshold(&rows);
         Ok(forest)
     }
 
@@ -78,7 +78,7 @@ impl IsolationForest {
     /// If the rows have another number of columns than the forest was fitted to.
     pub fn anomaly_scores(&self, rows: ArrayView2<'_, f64>) -> Result<Array1<f64>, ColumnsError> {
         self.check_columns(rows.ncols())?;
-        Ok(self.anomaly_scores_of_same_columns(rows))
+        Ok(self.scorer.scores(&rows))
     }
 
     /// The negated [anomaly scores](Self::anomaly_scores), as scikit-learn's method of this name gives them: from -1
@@ -96,7 +96,7 @@ impl IsolationForest {
     /// # Errors
     /// As [`anomaly_scores`](Self::anomaly_scores).
     pub fn decision_function(&self, rows: ArrayView2<'_, f64>) -> Result<Array1<f64>, ColumnsError> {
-        Ok(self.anomaly_scores(rows)?.mapv_into(|score| self.threshold - score))
+        Ok(self.anomaly_scores(rows)?.mapv_into(|score| self.threshold() - score))
     }
 
     /// -1 for anomalies, 1 for ordinary rows, as scikit-learn's method of this name gives it.
@@ -104,7 +104,7 @@ impl IsolationForest {
     /// # Errors
     /// As [`anomaly_scores`](Self::anomaly_scores).
     pub fn predict(&self, rows: ArrayView2<'_, f64>) -> Result<Array1<i8>, ColumnsError> {
-        Ok(self.anomaly_scores(rows)?.mapv(|score| if score > self.threshold { -1 } else { 1 }))
+        Ok(self.anomaly_scores(rows)?.mapv(|score| if score > self.threshold() { -1 } else { 1 }))
     }
 
     /// The anomaly score of a single row, the same as [`anomaly_scores`](Self::anomaly_scores) gives it, bit for bit.
@@ -114,149 +114,109 @@ impl IsolationForest {
     /// If it has another number of columns than the forest was fitted to.
     pub fn score_row(&self, row: &[f64]) -> Result<f64, ColumnsError> {
         self.check_columns(row.len())?;
-        Ok(self.score_of(row))
+        Ok(self.scorer.score(row))
     }
 
     /// Rows with a higher anomaly score are anomalies; 0.5 for [`Contamination::Auto`]. Its negative is what
     /// scikit-learn calls `offset_`.
     pub fn threshold(&self) -> f64 {
-        self.threshold
+        self.parts.threshold
+    }
+
+    /// The same forest with another threshold, from 0 to 1; what is beyond that, or NaN, counts as 1.
+    #[must_use]
+    pub fn with_threshold(mut self, threshold: f64) -> Self {
+        self.parts.threshold = if (0.0..=1.0).contains(&threshold) { threshold } else { 1.0 };
+        self
     }
 
     /// How many columns the forest was fitted to.
     pub fn columns(&self) -> usize {
-        self.columns
+        self.parts.columns
     }
 
     /// How many rows the forest was fitted to.
     pub fn training_rows(&self) -> u64 {
-        self.training_rows
+        self.parts.training_rows
     }
 
     /// How many trees there are.
     pub fn trees(&self) -> usize {
-        self.trees.len()
+        self.parts.trees.len()
     }
 
     /// How many rows each tree was grown from.
     pub fn sample_size(&self) -> u32 {
-        self.sample_size
+        self.parts.sample_size
     }
 
     /// How splits were chosen.
     pub fn extension(&self) -> Extension {
-        self.extension
+        self.parts.extension
     }
 
     /// Where randomness started.
     pub fn seed(&self) -> u64 {
-        self.seed
+        self.parts.seed
     }
 
     /// By what the threshold was set.
     pub fn contamination(&self) -> Contamination {
-        self.contamination
+        self.parts.contamination
     }
 
-    /// The trees as they were grown.
-    pub(crate) fn grown_trees(&self) -> &[Tree] {
-        &self.trees
+    /// What a model file holds; `None` if the forest comes from the second backend, which hides its trees.
+    pub(crate) fn parts(&self) -> Option<&ForestParts> {
+        self.scorer.is_flat().then_some(&self.parts)
     }
 
-    /// The forest that was taken apart, of parts that were checked.
+    /// The forest of parts that were checked.
     pub(crate) fn from_parts(parts: ForestParts) -> Self {
-        let flat = FlatTrees::new(&parts.trees, parts.sample_size, plane_width(parts.extension));
-        let ForestParts {
-            columns,
-            training_rows,
-            sample_size,
-            extension,
-            seed,
-            contamination,
-            threshold,
-            trees,
-        } = parts;
-        Self { columns, training_rows, sample_size, extension, seed, contamination, threshold, trees, flat }
+        let scorer = Scorer::Flat(FlatTrees::new(&parts));
+        Self { parts, scorer }
+    }
+
+    fn set_threshold(&mut self, rows: &ArrayView2<'_, f64>) {
+        if let Contamination::Fraction(fraction) = self.parts.contamination {
+            let mut scores = self.scorer.scores(rows).to_vec();
+            self.parts.threshold = threshold::exceeded_by(&mut scores, fraction);
+        }
     }
 
     fn check_columns(&self, found: usize) -> Result<(), ColumnsError> {
-        if found == self.columns { Ok(()) } else { Err(ColumnsError { expected: self.columns, found }) }
-    }
-
-    fn anomaly_scores_of_same_columns(&self, rows: ArrayView2<'_, f64>) -> Array1<f64> {
-        rows.outer_iter().map(|row| self.score_of(&row.to_vec())).collect()
-    }
-
-    fn score_of(&self, row: &[f64]) -> f64 {
-        if row.iter().any(|value| value.is_nan()) {
-            return SCORE_OF_NAN;
-        }
-        #[allow(clippy::cast_precision_loss)] // some thousand trees
-        let mean = self.flat.path_length(row) / self.trees.len() as f64;
-        score(mean, average_path_length(self.sample_size))
+        let expected = self.parts.columns;
+        if found == expected { Ok(()) } else { Err(ColumnsError { expected, found }) }
     }
 }
 
-/// What a model file says of a forest.
-pub(crate) struct ForestParts {
-    pub(crate) columns: usize,
-    pub(crate) training_rows: u64,
-    pub(crate) sample_size: u32,
-    pub(crate) extension: Extension,
-    pub(crate) seed: u64,
-    pub(crate) contamination: Contamination,
-    pub(crate) threshold: f64,
-    pub(crate) trees: Vec<Tree>,
-}
-
-impl ForestParts {
-    /// Whether a forest of so many trees can be like that, whoever wrote it; else what is wrong.
-    pub(crate) fn check(&self, trees: u32) -> Result<(), String> {
-        let parameters = ForestParameters {
-            trees,
-            sample_size: self.sample_size,
-            extension: self.extension,
-            seed: self.seed,
-            contamination: self.contamination,
-        };
-        parameters.check(self.columns).map_err(|error| error.to_string())?;
-        parameters.check_size(self.sample_size).map_err(|error| error.to_string())?;
-        if u64::from(self.sample_size) > self.training_rows {
-            return Err("its trees are from more rows than there were".to_owned());
-        }
-        if !(0.0..=1.0).contains(&self.threshold) {
-            return Err(format!("its threshold is {}", self.threshold));
-        }
-        Ok(())
-    }
-
-    /// The most splits on the way from a root to a leaf.
-    pub(crate) fn height(&self) -> u32 {
-        height_limit(self.sample_size)
-    }
-}
-
-/// What the paper takes for the border between ordinary and strange.
-const AUTO_THRESHOLD: f64 = 0.5;
-
-/// A row with a missing value can't be compared, and nobody should be turned away for what was not measured.
-const SCORE_OF_NAN: f64 = 0.0;
-
-/// The largest value that is compared: sums of so many columns, weighted, stay finite. It is that of single precision,
+/// The largest value that is compared: weighted sums of so many columns stay finite. It is that of single precision,
 /// which is scikit-learn's limit as well.
 const MAX_VALUE: f64 = f32::MAX as f64;
 
-/// How many columns a split looks at, if they are weighted.
-fn plane_width(extension: Extension) -> Option<usize> {
-    (extension != Extension::Standard).then(|| extension.width())
-}
-
-/// The value below which this share of `values` lies, interpolated between the two next to it. There is at least one.
-#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // of numbers of rows
-fn quantile(values: &mut [f64], share: f64) -> f64 {
-    let place = share * (values.len().saturating_sub(1)) as f64;
-    let (_, lower, above) = values.select_nth_unstable_by(place as usize, f64::total_cmp);
-    let upper = above.iter().copied().fold(f64::INFINITY, f64::min);
-    let lower = *lower;
-    if upper.is_finite() { lower + (upper - lower) * place.fract() } else { lower }
+/// Checks what a forest is to be fitted to.
+fn parts_without_trees(
+    rows: &ArrayView2<'_, f64>,
+    parameters: &ForestParameters,
+) -> Result<ForestParts, FitError> {
+    parameters.check(rows.ncols())?;
+    if rows.nrows() == 0 {
+        return Err(FitError::NoRows);
+    }
+    let is_fit = |value: &f64| (-MAX_VALUE..=MAX_VALUE).contains(value);
+    if !rows.iter().all(is_fit) {
+        let unfit = rows.indexed_iter().find(|(_, value)| !is_fit(value));
+        if let Some(((row, column), &value)) = unfit {
+            return Err(FitError::Value { row, column, value });
+        }
+    }
+    Ok(ForestParts {
+        columns: rows.ncols(),
+        training_rows: rows.nrows() as u64,
+        sample_size: parameters.sample_size.min(u32::try_from(rows.nrows()).unwrap_or(u32::MAX)),
+        extension: parameters.extension,
+        seed: parameters.seed,
+        contamination: parameters.contamination,
+        threshold: threshold::AUTO,
+        trees: Vec::new(),
+    })
 }

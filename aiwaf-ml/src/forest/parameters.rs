@@ -2,7 +2,6 @@
 
 use super::errors::FitError;
 use super::flat::flat_size;
-use super::plane_width;
 
 /// How a forest is grown and where its threshold lies. The defaults are those of Liu, Ting and Zhou (2008).
 ///
@@ -58,6 +57,11 @@ impl Extension {
             Self::Level(level) => usize::from(level) + 1,
         }
     }
+
+    /// Whether columns are weighted.
+    pub(crate) fn is_extended(self) -> bool {
+        self != Self::Standard
+    }
 }
 
 /// How many of the training rows are taken for anomalous, and so where the threshold lies.
@@ -65,14 +69,17 @@ impl Extension {
 pub enum Contamination {
     /// Not known: the threshold is a score of 0.5, as the paper has it (scikit-learn: offset -0.5).
     Auto,
-    /// That share of them, above 0 and at most 0.5: the threshold is the score that this share of the training rows
-    /// exceeds, interpolated between two rows as scikit-learn does. Costs a scoring of all training rows.
+    /// That share of them, 0 to 0.5: the threshold is the score that this share of the training rows exceeds, interpolated
+    /// between two rows as scikit-learn does; with 0 it is the highest score of all. Costs a scoring of all training rows.
     Fraction(f64),
 }
 
+/// The most trees.
 const MAX_TREES: u32 = 10_000;
+/// The most rows that a tree is grown from.
 const MAX_SAMPLE_SIZE: u32 = 65_536;
-const MAX_COLUMNS: usize = 4_096;
+/// The most columns, a power of two.
+pub(super) const MAX_COLUMNS: usize = 4_096;
 
 impl ForestParameters {
     /// Whether a forest can be grown like that from rows with so many columns.
@@ -85,9 +92,9 @@ impl ForestParameters {
             return number("sample_size", self.sample_size.to_string(), format!("1 to {MAX_SAMPLE_SIZE}"));
         }
         if let Contamination::Fraction(fraction) = self.contamination
-            && !(fraction > 0.0 && fraction <= 0.5)
+            && !(0.0..=0.5).contains(&fraction)
         {
-            return number("contamination", fraction.to_string(), "above 0 and at most 0.5".to_owned());
+            return number("contamination", fraction.to_string(), "0 to 0.5".to_owned());
         }
         if !(1..=MAX_COLUMNS).contains(&columns) {
             return Err(FitError::Columns { columns, max: MAX_COLUMNS });
@@ -102,8 +109,8 @@ impl ForestParameters {
     }
 
     /// Whether the trees fit into memory if they are grown from so many rows.
-    pub(super) fn check_size(&self, sample_size: u32) -> Result<(), FitError> {
-        let bytes = flat_size(self.trees, sample_size, plane_width(self.extension)).unwrap_or(u64::MAX);
+    pub(super) fn check_size(&self, sample_size: u32, columns: usize) -> Result<(), FitError> {
+        let bytes = flat_size(self.trees, sample_size, columns, self.extension.is_extended());
         if bytes <= MAX_BYTES {
             return Ok(());
         }
@@ -111,5 +118,6 @@ impl ForestParameters {
     }
 }
 
-/// The most that the trees of a forest may take: 20 times those of 1,000 trees from 256 rows.
+/// The most that the trees of a forest may take: some thousand trees from 256 rows, or some hundred with all columns of
+/// some hundred weighted.
 const MAX_BYTES: u64 = 128 << 20;

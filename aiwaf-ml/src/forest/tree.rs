@@ -5,7 +5,9 @@
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Tree {
     pub(crate) nodes: Vec<Node>,
-    /// What the splits look at, the same number of terms for each, in the order of the splits.
+    /// How many terms a split has, at least 1.
+    pub(crate) width: usize,
+    /// What the splits look at, `width` terms for each, in the order of the splits.
     pub(crate) terms: Vec<Term>,
 }
 

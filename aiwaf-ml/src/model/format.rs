@@ -63,30 +63,30 @@ impl TrainedModel {
     /// [`ModelError::TooLarge`] if it would be too large to be read again, and [`ModelError::NotStorable`] if the
     /// forest comes from the other backend.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ModelError> {
-        let forest = &self.forest;
+        let parts = self.forest.parts().ok_or(ModelError::NotStorable)?;
         let header = Header {
             features: self.feature_names.clone(),
             trained_at: self.training.trained_at.to_string(),
-            training_rows: forest.training_rows(),
+            training_rows: parts.training_rows,
             log_lines: self.training.log_lines,
             log_sources: self.training.log_sources.clone(),
-            seed: forest.seed(),
-            contamination: match forest.contamination() {
+            seed: parts.seed,
+            contamination: match parts.contamination {
                 Contamination::Auto => None,
                 Contamination::Fraction(fraction) => Some(fraction),
             },
-            threshold: forest.threshold(),
-            trees: u32::try_from(forest.trees()).unwrap_or(u32::MAX),
-            sample_size: forest.sample_size(),
-            extension_level: match forest.extension() {
+            threshold: parts.threshold,
+            trees: u32::try_from(parts.trees.len()).unwrap_or(u32::MAX),
+            sample_size: parts.sample_size,
+            extension_level: match parts.extension {
                 Extension::Standard => None,
                 Extension::Level(level) => Some(level),
             },
         };
         let header = serde_json::to_vec(&header).map_err(|error| ModelError::invalid(error.to_string()))?;
         let mut trees = Vec::new();
-        for tree in forest.grown_trees() {
-            write_tree(tree, header_is_extended(forest.extension()), &mut trees);
+        for tree in &parts.trees {
+            write_tree(tree, parts.extension.is_extended(), &mut trees);
         }
         let too_large = || ModelError::TooLarge { bytes: (header.len() + trees.len()) as u64, max: MAX_FILE };
         let header_length = u32::try_from(header.len()).ok().filter(|length| *length <= MAX_HEADER);
@@ -145,10 +145,6 @@ impl TrainedModel {
     }
 }
 
-fn header_is_extended(extension: Extension) -> bool {
-    extension != Extension::Standard
-}
-
 fn expected_length(header: u32, trees: u32) -> u64 {
     (HEADER_START + CHECKSUM) as u64 + u64::from(header) + u64::from(trees)
 }
@@ -197,9 +193,7 @@ fn at(bytes: &[u8], start: usize) -> Result<[u8; 4], ModelError> {
 }
 
 fn write_tree(tree: &Tree, is_extended: bool, out: &mut Vec<u8>) {
-    let splits = tree.nodes.iter().filter(|node| matches!(node, Node::Split { .. })).count();
-    let width = tree.terms.len().checked_div(splits).unwrap_or(1).max(1);
-    let mut terms = tree.terms.chunks_exact(width);
+    let mut terms = tree.terms.chunks_exact(tree.width);
     for node in &tree.nodes {
         match node {
             Node::Leaf { rows } => {
@@ -246,8 +240,9 @@ impl<'a> Reader<'a> {
 
     /// Reads one tree. What is wrong is said so that it can stand behind its name.
     fn tree(&mut self, parts: &ForestParts) -> Result<Tree, String> {
-        let is_extended = header_is_extended(parts.extension);
-        let mut tree = Tree { nodes: Vec::new(), terms: Vec::new() };
+        let is_extended = parts.extension.is_extended();
+        let width = parts.extension.width();
+        let mut tree = Tree { nodes: Vec::new(), width, terms: Vec::new() };
         // For each place that is still to be filled, how many splits may be below it, the next one last.
         let mut open = vec![parts.height()];
         let mut rows_in_leaves = 0u64;
@@ -261,7 +256,7 @@ impl<'a> Reader<'a> {
                 [SPLIT] => {
                     let below = height.checked_sub(1).ok_or("is too high")?;
                     tree.nodes.push(Node::Split { offset: self.number("an offset")? });
-                    for _ in 0..parts.extension.width() {
+                    for _ in 0..width {
                         let column = u16::from_le_bytes(self.array()?);
                         if usize::from(column) >= parts.columns {
                             return Err(format!("splits column {column}, which there is not"));

@@ -1,6 +1,7 @@
 //! What was learned: as data, as text, as a page with pictures, and as changes of the lists.
 
 mod apply;
+mod charts;
 mod html;
 mod text;
 

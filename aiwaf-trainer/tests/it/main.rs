@@ -2,4 +2,5 @@
 
 #![allow(clippy::unwrap_used)] // a test that can't go on fails
 
+mod learning;
 mod sources;
