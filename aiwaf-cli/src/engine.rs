@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aiwaf_core::{CountryCode, CountryLookup, Engine, EngineBuilder, MaxMindCountries, Protection, Settings};
+use aiwaf_ml::RequestModel;
 use anyhow::Context;
 
 use crate::failure::usage_error;
@@ -58,6 +59,15 @@ pub(crate) fn read_countries(path: &Path) -> anyhow::Result<MaxMindCountries> {
     let place = || format!("reading the country database {} (geo_block.database_path)", path.display());
     let bytes = std::fs::read(path).with_context(place)?;
     MaxMindCountries::from_bytes(bytes).with_context(place)
+}
+
+/// The model that the settings name, if `ai_anomaly` runs and there is one.
+pub(crate) fn model(settings: &Settings) -> anyhow::Result<Option<RequestModel>> {
+    let is_on = settings.enabled_protections().contains(Protection::AiAnomaly);
+    match settings.model_path().filter(|path| is_on && path.exists()) {
+        Some(path) => Ok(Some(RequestModel::load(path)?)),
+        None => Ok(None),
+    }
 }
 
 /// The countries of clients that ask under an address that is not theirs.

@@ -7,15 +7,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use aiwaf_core::{Engine, Finding, RequestLine, Timestamp, UNKNOWN_CLIENT, Verdict};
-use aiwaf_middleware::load_settings;
 use aiwaf_storage::system_clock;
 use serde::Serialize;
 
-use crate::args::GlobalArgs;
 use crate::engine::{self, CountryBehind, Selection};
 use crate::failure::{FAILED, one_line};
 use crate::input::{Line, Lines, files_or_stdin};
-use crate::stores::{self, Access};
+use crate::session::Session;
+use crate::stores::Access;
 
 /// Judge requests, given as lines of JSON
 ///
@@ -54,8 +53,8 @@ const MAX_LINE: usize = 32 * 1024 * 1024;
 const MAX_NAMED: u64 = 100;
 
 /// Judges the lines of the files.
-pub(crate) fn run(args: &InspectArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let mut settings = load_settings(global.config.as_deref())?;
+pub(crate) fn run(args: &InspectArgs, session: &mut Session<'_>) -> anyhow::Result<ExitCode> {
+    let mut settings = session.settings()?.clone();
     args.selection.apply(&mut settings);
     let mut builder = Engine::builder();
     let countries = engine::countries(&settings)?.map(CountryBehind::new);
@@ -63,8 +62,7 @@ pub(crate) fn run(args: &InspectArgs, global: &GlobalArgs, out: &mut dyn Write) 
         builder = builder.countries(Arc::clone(countries) as _);
     }
     if !args.stateless {
-        let store = stores::open(global, &settings, Access::Existing)?;
-        builder = builder.lists(store.load()?.lists);
+        builder = builder.lists(session.store(Access::Existing)?.load()?.lists);
     }
     let mut judge = Judge {
         engine: engine::build(builder.settings(settings))?,
@@ -72,6 +70,7 @@ pub(crate) fn run(args: &InspectArgs, global: &GlobalArgs, out: &mut dyn Write) 
         fresh: args.stateless.then_some(0),
     };
 
+    let out = session.out.writer();
     let (mut read, mut bad) = (0u64, 0u64);
     for path in files_or_stdin(&args.files) {
         let mut lines = Lines::open(&path, MAX_LINE)?;
@@ -168,7 +167,7 @@ struct Objection<'a> {
 
 /// Which part of the request it was.
 #[derive(Serialize)]
-struct Matched<'a> {
+pub(crate) struct Matched<'a> {
     field: String,
     start: usize,
     end: usize,
@@ -200,8 +199,14 @@ impl<'a> Objection<'a> {
     }
 }
 
+impl std::fmt::Display for Matched<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.field, self.text)
+    }
+}
+
 impl<'a> Matched<'a> {
-    fn new(finding: &'a Finding) -> Option<Self> {
+    pub(crate) fn new(finding: &'a Finding) -> Option<Self> {
         let matched = finding.matched.as_ref()?;
         Some(Self {
             field: matched.field.to_string(),
