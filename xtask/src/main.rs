@@ -1,10 +1,11 @@
-//! The project's own commands: `cargo xtask ci`, `bench`, `auc`, `train` and `replay`.
+//! The project's own commands: `cargo xtask ci`, `bench`, `auc`, `efficacy`, `train` and `replay`.
 //!
 //! It starts other programs (cargo, the example) and talks to them as any user does; it links none of our crates.
 
 mod auc;
 mod bench;
 mod ci;
+mod efficacy;
 mod example_smoke;
 mod http;
 mod metadata;
@@ -44,6 +45,9 @@ Commands:
   replay URL FILE...
       Sends the requests in the files (JSON Lines, .gz too) to a server on this machine, byte by byte as they are
       written, and prints how it answered. See 'cargo xtask replay --help'.
+  efficacy FILE...
+      Judges labelled requests and prints how many attacks were stopped and how many honest requests were disturbed.
+      See 'cargo xtask efficacy --help'.
 
 Exit codes: 0 done, 1 it failed, 2 usage.
 ";
@@ -69,12 +73,13 @@ fn dispatch(arguments: &[String]) -> anyhow::Result<()> {
         "bench" => bench::run(rest),
         "train" => train::run(rest),
         "replay" => replay::run(rest),
+        "efficacy" => efficacy::run(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(())
         }
         other => Err(UsageError::new(format!(
-            "there is no command {other:?}; choose auc, bench, ci, replay or train, or ask 'cargo xtask --help'"
+            "there is no command {other:?}; choose auc, bench, ci, efficacy, replay or train, or ask 'cargo xtask --help'"
         ))
         .into()),
     }

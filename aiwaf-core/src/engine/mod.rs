@@ -16,6 +16,7 @@ use crate::bans::{Bans, EarlierBan};
 use crate::client::ClientKey;
 use crate::decode::{Buffer, normalize_path, normalize_query};
 use crate::detect::ai_anomaly::{AiAnomaly, AnomalyModel};
+use crate::detect::attack_signatures::AttackSignatures;
 use crate::detect::geo_block::GeoBlock;
 use crate::detect::header_validation::HeaderValidation;
 use crate::detect::honeypot::Honeypot;
@@ -67,6 +68,8 @@ pub struct Engine {
     uuid_tamper: UuidTamper,
     honeypot: Honeypot,
     ai_anomaly: AiAnomaly,
+    /// Only if it is enabled, for its rules take some megabytes.
+    attack_signatures: Option<AttackSignatures>,
     known_paths: KnownPaths,
     lists: LiveLists,
     bans: Bans,
@@ -200,6 +203,7 @@ impl Engine {
             Protection::UuidTamper => self.uuid_tamper.inspect(inspection),
             Protection::Honeypot => self.honeypot.inspect(inspection),
             Protection::AiAnomaly => self.ai_anomaly.inspect(inspection),
+            Protection::AttackSignatures => self.attack_signatures.as_ref()?.inspect(inspection),
             Protection::Logging => None,
         }
     }

@@ -213,7 +213,8 @@ fn parse(variable: &str, path: &str, text: &str, defaults: &Table) -> Result<Val
             }
         }
         Some(Value::Array(_) | Value::Table(_))
-            if path == "path_rules" || matches!(default, Some(Value::Table(_))) =>
+            if matches!(path, "path_rules" | "attack_signatures.exclusions")
+                || matches!(default, Some(Value::Table(_))) =>
         {
             serde_json::from_str(text).map_err(|error| bad(variable, text, &format!("JSON ({error})")))?
         }
