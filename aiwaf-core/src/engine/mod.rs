@@ -118,6 +118,33 @@ impl Engine {
         verdict
     }
 
+    /// Whether a protection that runs looks at bodies at all.
+    pub fn reads_bodies(&self) -> bool {
+        self.enabled.iter().any(|protection| self.settings.body_bytes(protection) > 0)
+    }
+
+    /// How many bytes of this request's body, counted from its beginning, are worth waiting for before
+    /// [`inspect`](Self::inspect) is asked; 0 if no protection that applies looks at bodies, or if the client is denied
+    /// whatever it sends. `request` needs no body. Costs less than half of `inspect`, and changes nothing.
+    pub fn wanted_body_bytes(&self, request: &Request<'_>) -> usize {
+        let snapshot = self.lists.snapshot();
+        if !self.reads_bodies() || snapshot.is_whitelisted(request.client) {
+            return 0;
+        }
+        let (mut path, mut query) = (Buffer::new(), Buffer::new());
+        let route = self.routes.find(request.path);
+        let request = request.with_route(request.route.or(route.map(|route| &*route.pattern)));
+        let context = self.context(&request, route, &snapshot, &mut path, &mut query);
+        let applicable = context.applicable.protections;
+        let enforced = applicable.difference(self.monitored);
+        if enforced.contains(Protection::IpKeywordBlock)
+            && self.blacklisted(&context.inspection, &snapshot).is_some()
+        {
+            return 0;
+        }
+        applicable.iter().map(|protection| self.settings.body_bytes(protection)).max().unwrap_or(0)
+    }
+
     fn judge(&self, request: &Request<'_>) -> Verdict {
         let snapshot = self.lists.snapshot();
         if snapshot.is_whitelisted(request.client) {

@@ -262,6 +262,20 @@ impl Settings {
         }
     }
 
+    /// How many bytes of a body a protection looks at.
+    pub(crate) fn body_bytes(&self, protection: Protection) -> usize {
+        match protection {
+            Protection::IpKeywordBlock
+            | Protection::RateLimit
+            | Protection::Honeypot
+            | Protection::HeaderValidation
+            | Protection::GeoBlock
+            | Protection::AiAnomaly
+            | Protection::UuidTamper
+            | Protection::Logging => 0,
+        }
+    }
+
     /// How many hits ban a client; 0 is never.
     pub fn ban_after(&self, protection: Protection) -> u32 {
         match protection {
