@@ -6,6 +6,7 @@
 use std::error::Error;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 
 use aiwaf_ml::{Extension, ForestParameters, IsolationForest, roc_auc};
 use flate2::read::MultiGzDecoder;
@@ -46,8 +47,11 @@ struct Table {
 impl Table {
     fn read(path: &str) -> Result<Self, Box<dyn Error>> {
         let file = File::open(path)?;
-        let text: Box<dyn Read> =
-            if path.ends_with(".gz") { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+        let text: Box<dyn Read> = if Path::new(path).extension().is_some_and(|extension| extension == "gz") {
+            Box::new(MultiGzDecoder::new(file))
+        } else {
+            Box::new(file)
+        };
         let mut lines = BufReader::new(text).lines();
         let header = lines.next().ok_or("it is empty")??;
         let names: Vec<&str> = header.split(',').collect();

@@ -42,9 +42,11 @@ pub(crate) struct Client {
 pub(crate) struct Suspect {
     /// Requests that were not found on paths that the site does not know, and not led to by its own pages.
     pub(crate) misses: u64,
+    /// Requests that were answered 4xx or 5xx.
+    pub(crate) refused: u64,
     /// Requests with blocked keywords that were not answered.
     pub(crate) keyword_misses: u64,
-    /// Failed log-ins at the two addresses that every bot knows.
+    /// Failed log-ins at the addresses that every bot knows.
     pub(crate) failed_logins: u64,
     /// Hashes of different paths.
     pub(crate) scanning: Distinct<MAX_SCANNING>,
@@ -192,6 +194,7 @@ impl Client {
         let has_keyword = event.keyword_hits > 0 && !event.known_path && event.status >= 400;
         let suspect = self.suspect.get_or_insert_default();
         suspect.misses += u64::from(is_probe);
+        suspect.refused += u64::from(event.status >= 400);
         suspect.keyword_misses += u64::from(has_keyword);
         suspect.failed_logins += u64::from(failed_login);
         let mut is_telling = failed_login && suspect.failed_logins == 1;
@@ -200,7 +203,8 @@ impl Client {
             is_telling |= is_scanning && suspect.scanning.insert(hash);
             is_telling |= suspect.probed.insert(hash);
         }
-        if is_telling || has_keyword {
+        // Something must be there to show, should it be banned for its haste.
+        if is_telling || has_keyword || suspect.examples.is_empty() {
             suspect.show(Example {
                 is_scanning: is_scanning || has_keyword || failed_login,
                 status: event.status,
@@ -242,11 +246,16 @@ impl Suspect {
     }
 }
 
-/// Whether this is a guess at a password, and not the right one, at one of the two addresses of WordPress that bots know:
-/// a log-in that succeeds is answered with a redirection, and its XML interface answers everything with 200.
+/// Whether this is a guess at a password, and not the right one, where bots guess: at the log-ins of WordPress, its XML
+/// interface, phpMyAdmin and the like. A log-in that succeeds is answered with a redirection; what is posted to other
+/// pages of these, as an author's work is, does not count.
 fn is_failed_login(record: &AccessRecord<'_>, path: &[u8]) -> bool {
-    let is_login = path.ends_with(b"/wp-login.php") || path.ends_with(b"/xmlrpc.php");
-    is_login && *record.method == *b"POST" && !(300..400).contains(&record.status)
+    if *record.method != *b"POST" || (300..400).contains(&record.status) {
+        return false;
+    }
+    let page = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    matches!(page, b"wp-login.php" | b"xmlrpc.php")
+        || (matches!(page, b"" | b"index.php") && aiwaf_core::is_scanning_path(path))
 }
 
 fn path_hash(path: &[u8]) -> u64 {
@@ -315,7 +324,8 @@ mod tests {
         let suspect = client.suspect.as_ref().unwrap();
         assert_eq!((client.requests, suspect.misses), (5000, 5000));
         assert_eq!((suspect.scanning.len(), suspect.probed.len()), (MAX_SCANNING, MAX_PROBED));
-        assert_eq!((suspect.examples.len(), suspect.indicators.len()), (MAX_EXAMPLES, 3));
+        assert_eq!(suspect.examples.len(), MAX_EXAMPLES);
+        assert!((1..=MAX_INDICATORS).contains(&suspect.indicators.len()));
         assert!(suspect.proof.is_some() && client.history.evidence().total <= 64);
     }
 

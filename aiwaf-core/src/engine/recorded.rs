@@ -97,9 +97,14 @@ impl Engine {
         }
     }
 
-    /// Whether a request for `word`, in lower case, as a part of a path would be blocked already.
-    pub fn is_keyword(&self, word: &str) -> bool {
-        self.lists.snapshot().keywords.count(word.as_bytes(), b"") > 0
+    /// Whether `text`, a path or a part of one in normal form, holds a blocked keyword.
+    pub fn holds_keyword(&self, text: &str) -> bool {
+        self.lists.snapshot().keywords.count(text.as_bytes(), b"") > 0
+    }
+
+    /// Whether `word`, in lower case, is itself a keyword.
+    pub fn has_keyword(&self, word: &str) -> bool {
+        self.lists.snapshot().keywords.contains(word)
     }
 }
 

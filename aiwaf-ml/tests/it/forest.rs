@@ -268,7 +268,9 @@ fn the_second_backend_finds_the_same_strange_rows() {
         assert_eq!(forest.score_row(&[f64::NAN; 4]).unwrap().to_bits(), 0.0f64.to_bits());
         assert!((0.0..=1.0).contains(&forest.score_row(&[f64::INFINITY; 4]).unwrap()));
         assert_eq!(forest.predict(rows.view()).unwrap().iter().filter(|label| **label == -1).count(), 20);
-        let model = aiwaf_ml::TrainedModel::new(forest, ["a", "b", "c", "d"], Default::default()).unwrap();
+        let model =
+            aiwaf_ml::TrainedModel::new(forest, ["a", "b", "c", "d"], aiwaf_ml::TrainingRecord::default())
+                .unwrap();
         assert!(matches!(model.to_bytes(), Err(aiwaf_ml::ModelError::NotStorable)));
     }
     let mut rows = rows;

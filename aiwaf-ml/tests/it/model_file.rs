@@ -111,7 +111,7 @@ fn hostile_contents_are_refused_behind_a_right_checksum() {
         assert!(matches!(error, ModelError::Invalid { .. }), "{to}: {error}");
         assert!(error.to_string().contains(what), "{to}: {error}");
     }
-    let error = with_header(&header.replace("0.02", "0.02").replace("\"seed\":3", &"[".repeat(10_000)));
+    let error = with_header(&header.replace("\"seed\":3", &"[".repeat(10_000)));
     assert!(matches!(error, Err(ModelError::Invalid { .. })));
 }
 

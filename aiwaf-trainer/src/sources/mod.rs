@@ -75,6 +75,8 @@ pub struct LogLine<'a> {
     pub source: &'a str,
     /// The number of the line in it, from 1.
     pub number: u64,
+    /// How many lines were read before it, of all files and of any kind.
+    pub lines_before: u64,
 }
 
 impl Sources {
