@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 "anomalies": scaled.labels.iter().filter(|label| **label).count(),
                 "standard": standard,
                 "extended": extended,
-                "extended, columns standardized": extended_scaled,
+                "extended_standardized": extended_scaled,
             })
         );
     }

@@ -1,7 +1,8 @@
-//! The project's own commands: `cargo xtask ci`, `bench`, `train`, `replay`.
+//! The project's own commands: `cargo xtask ci`, `bench`, `auc`, `train` and `replay`.
 //!
 //! It starts other programs (cargo, the example) and talks to them as any user does; it links none of our crates.
 
+mod auc;
 mod bench;
 mod ci;
 mod example_smoke;
@@ -10,6 +11,7 @@ mod metadata;
 mod options;
 mod replay;
 mod run;
+mod scikit_learn;
 mod table;
 mod train;
 
@@ -27,6 +29,9 @@ Commands:
       Runs all checks: tests, format, lints, every feature alone, documentation, licences, fuzzing for 20 seconds a
       target, the measurements, the example. The last line is the sum of the tests.
       --quick  only tests, format and lints
+  auc [--seeds N] [--json] FILE...
+      Measures how well the isolation forest finds the labelled anomalies of tables, beside scikit-learn where python3 has
+      it. See 'cargo xtask auc --help'.
   bench [--quick] [--json]
       Measures, and prints the figures beside their budgets and peers. A figure over its budget is no failure.
       --quick  fewer samples: figures are rough
@@ -59,6 +64,7 @@ fn dispatch(arguments: &[String]) -> anyhow::Result<()> {
         return Err(UsageError::new("no command was given; 'cargo xtask --help' lists them").into());
     };
     match command.as_str() {
+        "auc" => auc::run(rest),
         "ci" => ci::run(rest),
         "bench" => bench::run(rest),
         "train" => train::run(rest),
@@ -68,7 +74,7 @@ fn dispatch(arguments: &[String]) -> anyhow::Result<()> {
             Ok(())
         }
         other => Err(UsageError::new(format!(
-            "there is no command {other:?}; choose ci, bench, train or replay, or ask 'cargo xtask --help'"
+            "there is no command {other:?}; choose auc, bench, ci, train or replay, or ask 'cargo xtask --help'"
         ))
         .into()),
     }

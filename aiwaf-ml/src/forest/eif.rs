@@ -51,7 +51,11 @@ impl<const N: usize> RowScore for Forest<f64, N> {
 }
 
 /// Fits it to rows that were checked.
-pub(super) fn fit(rows: ArrayView2<'_, f64>, parts: &ForestParts, trees: u32) -> Result<EifForest, FitError> {
+pub(super) fn fit(
+    rows: &ArrayView2<'_, f64>,
+    parts: &ForestParts,
+    trees: u32,
+) -> Result<EifForest, FitError> {
     let options = ForestOptions {
         n_trees: trees as usize,
         sample_size: parts.sample_size as usize,
@@ -73,7 +77,7 @@ pub(super) fn fit(rows: ArrayView2<'_, f64>, parts: &ForestParts, trees: u32) ->
 }
 
 fn fit_columns<const N: usize>(
-    rows: ArrayView2<'_, f64>,
+    rows: &ArrayView2<'_, f64>,
     options: &ForestOptions,
 ) -> Result<EifForest, FitError> {
     let mut arrays = Vec::with_capacity(rows.nrows());

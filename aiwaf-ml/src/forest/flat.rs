@@ -121,19 +121,34 @@ impl FlatTrees {
                 }
             }
         }
-        scores.iter_mut().for_each(|score| *score = self.score_of(*score));
+        for score in scores {
+            *score = self.score_of(*score);
+        }
     }
 
     /// The score of one row, the same bit for bit, for trees are always added up in their order.
     pub(super) fn score(&self, row: &[f64]) -> f64 {
         self.score_of(match self.stride {
-            8 => self.path_length(&filled::<8>(row)),
-            16 => self.path_length(&filled::<16>(row)),
-            32 => self.path_length(&filled::<32>(row)),
-            64 => self.path_length(&filled::<64>(row)),
+            8 => self.path_length_of(&filled::<8>(row)),
+            16 => self.path_length_of(&filled::<16>(row)),
+            32 => self.path_length_of(&filled::<32>(row)),
+            64 => self.path_length_of(&filled::<64>(row)),
             // Wide rows are rare, so one size does for all of them.
             stride => self.path_length(&filled::<MAX_COLUMNS>(row)[..stride]),
         })
+    }
+
+    /// The sum of the lengths of the paths of one row, in the quickest way for the size of the trees.
+    fn path_length_of<const STRIDE: usize>(&self, row: &[f64; STRIDE]) -> f64 {
+        match &self.values {
+            Values::Column(columns) if self.height == DEFAULT_HEIGHT => default_path_length(
+                row,
+                self.offsets.as_chunks().0,
+                columns.as_chunks().0,
+                self.path_lengths.as_chunks().0,
+            ),
+            _ => self.path_length(row),
+        }
     }
 
     /// The score for the sum of the lengths of all paths.
@@ -170,7 +185,8 @@ impl FlatTrees {
     }
 
     /// The sum of the lengths of the paths of one row, which goes down some trees side by side.
-    #[inline(always)] // so that the length of the row is known in the loop
+    #[allow(clippy::inline_always)] // so that the length of the row is known in the loop
+    #[inline(always)]
     fn path_length(&self, row: &[f64]) -> f64 {
         let places = 1 << self.height;
         let trees = self.path_lengths.len() >> self.height;
@@ -197,6 +213,42 @@ impl FlatTrees {
         }
         sum
     }
+}
+
+/// How many places a tree has that is grown from 129 to 256 rows, and so by default.
+const DEFAULT_PLACES: usize = 256;
+const DEFAULT_HEIGHT: u32 = DEFAULT_PLACES.ilog2();
+
+/// The sum of the lengths of the paths of one row in trees of the default size, where the steps need no checks.
+fn default_path_length<const STRIDE: usize>(
+    row: &[f64; STRIDE],
+    offsets: &[[f64; DEFAULT_PLACES]],
+    columns: &[[u16; DEFAULT_PLACES]],
+    path_lengths: &[[f64; DEFAULT_PLACES]],
+) -> f64 {
+    let step = |offsets: &[f64; DEFAULT_PLACES], columns: &[u16; DEFAULT_PLACES], place: usize| {
+        place * 2 + usize::from(row[usize::from(columns[place]) & (STRIDE - 1)] > offsets[place])
+    };
+    let mut sum = 0.0;
+    let (groups, rest) = offsets.as_chunks::<LANES>();
+    let (column_groups, column_rest) = columns.as_chunks::<LANES>();
+    let (length_groups, length_rest) = path_lengths.as_chunks::<LANES>();
+    for ((offsets, columns), path_lengths) in groups.iter().zip(column_groups).zip(length_groups) {
+        let mut places = [1usize; LANES];
+        for _ in 0..DEFAULT_HEIGHT {
+            for ((place, offsets), columns) in places.iter_mut().zip(offsets).zip(columns) {
+                *place = step(offsets, columns, *place);
+            }
+        }
+        for (place, path_lengths) in places.into_iter().zip(path_lengths) {
+            sum += path_lengths[place - DEFAULT_PLACES];
+        }
+    }
+    for ((offsets, columns), path_lengths) in rest.iter().zip(column_rest).zip(length_rest) {
+        let place = (0..DEFAULT_HEIGHT).fold(1, |place, _| step(offsets, columns, place));
+        sum += path_lengths[place - DEFAULT_PLACES];
+    }
+    sum
 }
 
 /// A row that is filled up.
@@ -234,9 +286,9 @@ fn descend_columns<const STRIDE: usize, const LANES: usize>(
 fn descend_default_columns<const STRIDE: usize, const LANES: usize>(
     groups: &[[[f64; STRIDE]; LANES]],
     sums: &mut [[f64; LANES]],
-    offsets: &[f64; 256],
-    columns: &[u16; 256],
-    path_lengths: &[f64; 256],
+    offsets: &[f64; DEFAULT_PLACES],
+    columns: &[u16; DEFAULT_PLACES],
+    path_lengths: &[f64; DEFAULT_PLACES],
 ) {
     descend(groups, sums, offsets, path_lengths, |row, place| {
         row[usize::from(columns[place]) & (STRIDE - 1)]
@@ -255,7 +307,8 @@ fn descend_sums<const STRIDE: usize, const LANES: usize>(
     descend(groups, sums, offsets, path_lengths, |row, place| weighted_sum(row, &weights[place]));
 }
 
-#[inline(always)] // so that what is compared is compiled into the loop
+#[allow(clippy::inline_always)] // so that what is compared is compiled into the loop
+#[inline(always)]
 fn descend<const STRIDE: usize, const LANES: usize>(
     groups: &[[[f64; STRIDE]; LANES]],
     sums: &mut [[f64; LANES]],
@@ -278,7 +331,8 @@ fn descend<const STRIDE: usize, const LANES: usize>(
 }
 
 /// The sum of a row's numbers times their weights, in an order that four at a time can be added in.
-#[inline(always)] // so that the length of the row is known in the loop
+#[allow(clippy::inline_always)] // so that the length of the row is known in the loop
+#[inline(always)]
 fn weighted_sum(row: &[f64], weights: &[f64]) -> f64 {
     let mut parts = [0.0; 4];
     for (row, weights) in row.as_chunks::<4>().0.iter().zip(weights.as_chunks::<4>().0) {

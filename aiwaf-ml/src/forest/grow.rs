@@ -13,7 +13,7 @@ use super::tree::{Node, Term, Tree};
 
 /// Grows the trees, in their order. `rows` and `parameters` are checked, `sample_size` is at most the number of rows.
 pub(super) fn grow(
-    rows: ArrayView2<'_, f64>,
+    rows: &ArrayView2<'_, f64>,
     sample_size: usize,
     parameters: &ForestParameters,
 ) -> Vec<Tree> {
@@ -46,10 +46,10 @@ struct Grower<'a> {
 }
 
 impl<'a> Grower<'a> {
-    fn new(rows: ArrayView2<'a, f64>, sample_size: usize, extension: Extension, seed: u64) -> Self {
+    fn new(rows: &ArrayView2<'a, f64>, sample_size: usize, extension: Extension, seed: u64) -> Self {
         let columns = u16::try_from(rows.ncols()).unwrap_or(u16::MAX);
         Self {
-            rows,
+            rows: *rows,
             sample_size,
             width: extension.width(),
             is_extended: extension.is_extended(),

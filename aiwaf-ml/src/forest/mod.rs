@@ -42,6 +42,7 @@ pub struct IsolationForest {
     scorer: Scorer,
 }
 
+#[allow(clippy::needless_pass_by_value)] // views are a pointer and a shape; `rows.view()` is what callers have
 impl IsolationForest {
     /// Grows a forest from `rows`. The same rows, parameters and seed make the same forest, bit for bit, on every
     /// machine and with any number of threads.
@@ -49,11 +50,11 @@ impl IsolationForest {
     /// # Errors
     /// [`FitError`] if there are no rows or columns, a value is not finite, or a parameter is out of its range.
     pub fn fit(rows: ArrayView2<'_, f64>, parameters: &ForestParameters) -> Result<Self, FitError> {
-        let mut parts = parts_without_trees(rows, parameters)?;
+        let mut parts = parts_without_trees(&rows, parameters)?;
         parameters.check_size(parts.sample_size, parts.columns)?;
-        parts.trees = grow::grow(rows, parts.sample_size as usize, parameters);
+        parts.trees = grow::grow(&rows, parts.sample_size as usize, parameters);
         let mut forest = Self::from_parts(parts);
-        forest.set_threshold(rows);
+        forest.set_threshold(&rows);
         Ok(forest)
     }
 
@@ -64,10 +65,10 @@ impl IsolationForest {
     /// As [`fit`](Self::fit).
     #[cfg(feature = "eif")]
     pub fn fit_eif(rows: ArrayView2<'_, f64>, parameters: &ForestParameters) -> Result<Self, FitError> {
-        let parts = parts_without_trees(rows, parameters)?;
-        let scorer = Scorer::Eif(eif::fit(rows, &parts, parameters.trees)?);
+        let parts = parts_without_trees(&rows, parameters)?;
+        let scorer = Scorer::Eif(eif::fit(&rows, &parts, parameters.trees)?);
         let mut forest = Self { parts, scorer };
-        forest.set_threshold(rows);
+        forest.set_threshold(&rows);
         Ok(forest)
     }
 
@@ -77,7 +78,7 @@ impl IsolationForest {
     /// If the rows have another number of columns than the forest was fitted to.
     pub fn anomaly_scores(&self, rows: ArrayView2<'_, f64>) -> Result<Array1<f64>, ColumnsError> {
         self.check_columns(rows.ncols())?;
-        Ok(self.scorer.scores(rows))
+        Ok(self.scorer.scores(&rows))
     }
 
     /// The negated [anomaly scores](Self::anomaly_scores), as scikit-learn's method of this name gives them: from -1
@@ -175,7 +176,7 @@ impl IsolationForest {
         Self { parts, scorer }
     }
 
-    fn set_threshold(&mut self, rows: ArrayView2<'_, f64>) {
+    fn set_threshold(&mut self, rows: &ArrayView2<'_, f64>) {
         if let Contamination::Fraction(fraction) = self.parts.contamination {
             let mut scores = self.scorer.scores(rows).to_vec();
             self.parts.threshold = threshold::exceeded_by(&mut scores, fraction);
@@ -194,7 +195,7 @@ const MAX_VALUE: f64 = f32::MAX as f64;
 
 /// Checks what a forest is to be fitted to.
 fn parts_without_trees(
-    rows: ArrayView2<'_, f64>,
+    rows: &ArrayView2<'_, f64>,
     parameters: &ForestParameters,
 ) -> Result<ForestParts, FitError> {
     parameters.check(rows.ncols())?;

@@ -24,10 +24,18 @@ pub(crate) fn height_limit(rows: u32) -> u32 {
 
 /// 2^(-E(h)/c(n)), from 0 (deep, ordinary) to 1 (at the root, strange).
 ///
+/// It is rounded to a multiple of 2^-40, about 1e-12, so that sums of equal paths in another order are equal, and rows that
+/// are all alike score 0.5 and not a trifle more, which would be beyond the threshold.
+///
 /// 0.5 where no path can be compared with another, because the trees were grown from a single row.
 pub(super) fn score(mean_path_length: f64, normal_path_length: f64) -> f64 {
-    if normal_path_length > 0.0 { libm::exp2(-mean_path_length / normal_path_length) } else { 0.5 }
+    let score =
+        if normal_path_length > 0.0 { libm::exp2(-mean_path_length / normal_path_length) } else { 0.5 };
+    (score + ROUNDER) - ROUNDER
 }
+
+/// Numbers from here to twice as much are multiples of 2^-40.
+const ROUNDER: f64 = 4096.0;
 
 #[cfg(test)]
 mod tests {

@@ -36,12 +36,12 @@ impl Scorer {
     }
 
     /// The scores of rows of the right length.
-    pub(super) fn scores(&self, rows: ArrayView2<'_, f64>) -> Array1<f64> {
+    pub(super) fn scores(&self, rows: &ArrayView2<'_, f64>) -> Array1<f64> {
         let mut scores = vec![0.0; rows.nrows()];
         let of_block = |buffer: &mut Vec<f64>, (number, scores): (usize, &mut [f64])| {
             let start = number * BLOCK;
             let rows = rows.slice_axis(Axis(0), Slice::from(start..start + scores.len()));
-            self.score_block(rows, buffer, scores);
+            self.score_block(&rows, buffer, scores);
         };
         #[cfg(feature = "rayon")]
         scores.par_chunks_mut(BLOCK).enumerate().for_each_init(Vec::new, of_block);
@@ -53,7 +53,7 @@ impl Scorer {
         Array1::from_vec(scores)
     }
 
-    fn score_block(&self, rows: ArrayView2<'_, f64>, buffer: &mut Vec<f64>, scores: &mut [f64]) {
+    fn score_block(&self, rows: &ArrayView2<'_, f64>, buffer: &mut Vec<f64>, scores: &mut [f64]) {
         match self {
             Self::Flat(trees) => {
                 let stride = trees.stride();

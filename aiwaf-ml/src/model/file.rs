@@ -14,10 +14,7 @@ impl TrainedModel {
     /// [`ModelError::Io`] if it can't be read, and all that [`from_bytes`](Self::from_bytes) says.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, ModelError> {
         let path = path.as_ref();
-        let file = File::open(path).map_err(ModelError::io("reading", path))?;
-        let mut bytes = Vec::new();
-        // One byte more than allowed, so that a file that is too large is seen to be.
-        file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(ModelError::io("reading", path))?;
+        let bytes = File::open(path).and_then(read_file).map_err(ModelError::io("reading", path))?;
         Self::from_bytes(&bytes)
     }
 
@@ -31,6 +28,16 @@ impl TrainedModel {
         let bytes = self.to_bytes()?;
         replace(path, &bytes).map_err(ModelError::io("writing", path))
     }
+}
+
+/// The bytes of a file, or one more than are allowed, so that a file that is too large is seen to be.
+pub(crate) fn read_file(file: File) -> io::Result<Vec<u8>> {
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {

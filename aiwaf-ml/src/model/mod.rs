@@ -9,6 +9,7 @@ use aiwaf_core::Timestamp;
 use crate::forest::IsolationForest;
 
 pub use self::errors::ModelError;
+pub(crate) use self::file::read_file;
 
 /// A forest with the names of its columns and the story of its training: what the model file holds.
 #[derive(Debug, Clone, PartialEq)]
