@@ -224,8 +224,9 @@ fn excuse(
     None
 }
 
+/// A keyword alone is no sign with a search engine: it follows what others link to, an `x.php` of years ago too.
 fn asked_for_secrets(client: &Client) -> bool {
-    client.suspect.as_ref().is_some_and(|suspect| suspect.scanning.len() > 0 || suspect.keyword_misses > 0)
+    client.suspect.as_ref().is_some_and(|suspect| suspect.scanning.len() > 0)
 }
 
 fn is_private(address: IpAddr) -> bool {

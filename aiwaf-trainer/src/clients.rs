@@ -32,6 +32,8 @@ pub(crate) struct Client {
     pub(crate) denied: u64,
     /// The search engine that it says it is, in every request; none if its agents differ.
     pub(crate) crawler: Option<&'static str>,
+    /// A hash of the agent in which it said so last.
+    crawler_agent: u64,
     pub(crate) history: ClientHistory,
     /// What is only kept of clients that were refused something.
     pub(crate) suspect: Option<Box<Suspect>>,
@@ -159,6 +161,7 @@ impl Client {
             answered: 0,
             denied: 0,
             crawler: record.user_agent.as_deref().and_then(crawler),
+            crawler_agent: record.user_agent.as_deref().map_or(0, hash),
             history: ClientHistory::new(window),
             suspect: None,
         }
@@ -170,8 +173,13 @@ impl Client {
         self.requests += 1;
         self.answered += u64::from((100..400).contains(&record.status));
         self.denied += u64::from(record.block.as_ref().is_some_and(|mark| !mark.monitored));
-        if self.crawler.is_some() && record.user_agent.as_deref().and_then(crawler) != self.crawler {
-            self.crawler = None;
+        if self.crawler.is_some() {
+            let agent = record.user_agent.as_deref().unwrap_or_default();
+            let agent_hash = hash(agent);
+            if agent_hash != self.crawler_agent && crawler(agent) != self.crawler {
+                self.crawler = None;
+            }
+            self.crawler_agent = agent_hash;
         }
     }
 
@@ -199,7 +207,7 @@ impl Client {
         suspect.failed_logins += u64::from(failed_login);
         let mut is_telling = failed_login && suspect.failed_logins == 1;
         if is_scanning || is_probe {
-            let hash = path_hash(event.path);
+            let hash = hash(event.path);
             is_telling |= is_scanning && suspect.scanning.insert(hash);
             is_telling |= suspect.probed.insert(hash);
         }
@@ -258,12 +266,12 @@ fn is_failed_login(record: &AccessRecord<'_>, path: &[u8]) -> bool {
         || (matches!(page, b"" | b"index.php") && aiwaf_core::is_scanning_path(path))
 }
 
-fn path_hash(path: &[u8]) -> u64 {
+fn hash(text: &[u8]) -> u64 {
     use std::hash::BuildHasher;
     use std::sync::LazyLock;
 
     static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
-    HASHER.hash_one(path)
+    HASHER.hash_one(text)
 }
 
 /// The beginning of a text of a client's, in ASCII, with escapes for everything that could do harm where it is shown.

@@ -287,7 +287,7 @@ impl Held {
     }
 
     fn is_ordinary(&self) -> bool {
-        self.scanning.is_empty()
+        !self.has_scanned
             && self.keyword_misses == 0
             && self.answered > 0
             && self.refused * 4 <= self.requests

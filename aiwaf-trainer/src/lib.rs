@@ -64,10 +64,32 @@
 //!
 //! # Measured on real logs
 //!
-//! Public logs of other sites, that nothing here was made from, as of this version; lines that are no request are
-//! comments of the server's.
+//! Public logs of other sites, of which nothing is part of this project; each was trained from alone, with `force_ai`.
+//! Every result was read: no ordinary word of these sites is among the keywords, and no search engine among the bans.
 //!
-//! TABLE
+//! | log | format | lines that are requests | read | clients | bans | keywords |
+//! |---|---|---|---|---|---|---|
+//! | elastic-apache-2015 | combined | 10,000 | 9,999: one is cut within the agent | 1,753 | 1: a scanner | `wp-login.php` |
+//! | honeynet-redhat-2004 | combined, binary | 38,487 | all | 9,269 | 307: worms, scanners, three users of open proxies | `winnt system32 msadc nsiislog.dll cgi-bin openwebmail vti_bin` |
+//! | linkvenck-phpmyadmin-2019 | combined | 28,939 | all | 1,076 | 116: 94 guess phpMyAdmin's password, 18 scan for it and for web shells, 4 others probe | names of web shells: `phpstudy.php 1hou.php aotu.php ...` |
+//! | ajitmp-django-2024 | combined | 3,313 | all | 415 | 12: phpunit, `.aws`, actuator | `cgi-bin luci geoserver druid boaform ...` |
+//! | twiki-2004-common | common | 1,406 | all | 169 | 0 | |
+//! | nasa-1995-common-4k | common, host names | 4,000 | all | 416 | 0 | |
+//! | poufy-elb-2021 | combined | 9,245 | all | 99 | 0 | `diag_form gponform` |
+//! | cphstud-wordpress-2022 | combined | 876 | all | 282 | 3: scanners; xmlrpc is tried 4 times by a client at most | |
+//! | spider-nginx-json-2013 | JSON of nginx | 10,049 | all | 1: the proxy | 0 | |
+//! | iis-w3c-waikolai-2009-2010 | W3C, 16,432 directives | 22,308 | all | 1,660 | 6: WordPress and Joomla scanners | |
+//! | crowdsec-hub-tests, 105 files | 7 formats in 83 files | 1,084 | 1,074 | 87 | 1, and 5 at private addresses spared | `solr remote_agent.php` |
+//!
+//! What was not read of the last: five text lines of Envoy, whose client is only in a forwarding header; two lines of
+//! CloudFront without `#Fields`; one line each of IIS as XML, of another JSON, and of the combined format within a file of
+//! nginx-proxy-manager. The other 1,927 unread lines are no requests, but messages of firewalls, mail servers and kernels.
+//!
+//! # Measured speed
+//!
+//! A generated combined log of 1,000,000 lines (229 MB), one thread of a shared virtual machine, quiet: 1.95 s of CPU for
+//! all of the training, of which 0.35 s are the model's; GoAccess takes 31 s for the same log. Memory is at most 26 MB,
+//! and 25 MB for a tenth of the log. `cargo xtask bench` measures parsing and features apart.
 //!
 mod bans;
 mod bloom;

@@ -1,5 +1,5 @@
-//! Training from a log of a million lines: reading, features, fitting, scoring, and all of it together, on one thread;
-//! beside `wc -l`, which only counts the lines, and GoAccess, which parses them, where these are installed.
+//! Training from a log of a million lines: reading, features, and all of it together, on one thread; beside `wc -l`, which
+//! only counts the lines, and GoAccess, which parses them, where these are installed.
 //!
 //! A custom harness: a log is read from a file, and peers are other processes.
 #![allow(clippy::expect_used)] // a measurement that can't be taken should stop
@@ -12,11 +12,9 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use aiwaf_benches::{is_quick, median, resident_bytes, write_log, write_report};
-use aiwaf_core::{ClientHistory, Engine, FEATURE_COUNT, RecordBuffers, features};
-use aiwaf_ml::{Contamination, ForestParameters, IsolationForest};
+use aiwaf_core::{ClientHistory, Engine, RecordBuffers, features};
 use aiwaf_trainer::{Sources, Training, TrainingOptions};
 use anyhow::Context;
-use ndarray::Array2;
 
 fn main() -> anyhow::Result<()> {
     let (lines, runs) = if is_quick() { (200_000, 2) } else { (1_000_000, 5) };
@@ -29,10 +27,9 @@ fn main() -> anyhow::Result<()> {
     let before = resident_bytes().context("this measurement needs Linux")?;
     let seconds = |what: &dyn Fn(&Path)| median((0..runs).map(|_| time(|| what(&log))));
     let parse = seconds(&parse);
-    let rows = seconds(&|log| drop(rows(log)));
+    let rows = seconds(&rows);
     let end_to_end = seconds(&|log| drop(black_box(train(log))));
     let growth = resident_bytes().context("this measurement needs Linux")?.saturating_sub(before);
-    let (fit, score) = fit_and_score(&rows_of(&log), runs);
     let count = seconds_of(runs, "wc", &["-l".as_ref(), log.as_os_str()]);
     let page = directory.path().join("goaccess.html");
     let goaccess = seconds_of(
@@ -47,8 +44,6 @@ fn main() -> anyhow::Result<()> {
     println!("  parse and features        {:>12.0} lines/s", rate(rows));
     println!("  train, model included     {:>12.0} lines/s", rate(end_to_end));
     println!("  memory after all of that  {:>12} bytes more", growth);
-    println!("  fit 100 trees of 256 rows {:>12.1} ms", fit * 1000.0);
-    println!("  score                     {score:>12.0} rows/s");
     for (name, seconds) in [("wc -l", count), ("goaccess", goaccess)] {
         match seconds {
             Some(seconds) => {
@@ -63,8 +58,6 @@ fn main() -> anyhow::Result<()> {
         "parse_lines_per_second": rate(parse),
         "features_lines_per_second": rate(rows),
         "train_lines_per_second": rate(end_to_end),
-        "fit_seconds": fit,
-        "score_rows_per_second": score,
         "wc_lines_per_second": count.map(rate),
         "goaccess_lines_per_second": goaccess.map(rate),
     });
@@ -105,16 +98,7 @@ fn parse(log: &Path) {
 }
 
 /// Every row that the model would see; what is kept of each client is its history alone.
-fn rows(log: &Path) -> u64 {
-    let mut count = 0;
-    each_row(log, |row| {
-        black_box(row);
-        count += 1;
-    });
-    count
-}
-
-fn each_row(log: &Path, mut visit: impl FnMut([f64; FEATURE_COUNT])) {
+fn rows(log: &Path) {
     let engine = Engine::builder().build().expect("defaults are valid");
     let window = engine.settings().ai_anomaly.window;
     let mut buffers = RecordBuffers::default();
@@ -123,7 +107,7 @@ fn each_row(log: &Path, mut visit: impl FnMut([f64; FEATURE_COUNT])) {
         .read(&mut (), |line| {
             let recorded = engine.recorded(&line.record, &mut buffers);
             let history = clients.entry(recorded.client).or_insert_with(|| ClientHistory::new(window));
-            visit(features(&recorded.event, history));
+            black_box(features(&recorded.event, history));
             history.record(&recorded.event);
         })
         .expect("the log is read");
@@ -132,26 +116,4 @@ fn each_row(log: &Path, mut visit: impl FnMut([f64; FEATURE_COUNT])) {
 fn train(log: &Path) -> aiwaf_trainer::TrainingReport {
     let options = TrainingOptions { hold_out: 0.0, ..TrainingOptions::default() };
     Training::new(options).run(sources(log), &mut ()).expect("the log can be learned from")
-}
-
-/// The first 50,000 rows.
-fn rows_of(log: &Path) -> Array2<f64> {
-    let mut values = Vec::new();
-    each_row(log, |row| {
-        if values.len() < 50_000 * FEATURE_COUNT {
-            values.extend(row);
-        }
-    });
-    Array2::from_shape_vec((values.len() / FEATURE_COUNT, FEATURE_COUNT), values).expect("whole rows")
-}
-
-/// Seconds to fit a forest as training does, and rows scored in a second.
-fn fit_and_score(rows: &Array2<f64>, runs: usize) -> (f64, f64) {
-    let parameters = ForestParameters { contamination: Contamination::Auto, ..ForestParameters::default() };
-    let fit = || IsolationForest::fit(rows.view(), &parameters).expect("rows are finite");
-    let fitting = median((0..runs).map(|_| time(|| drop(black_box(fit())))));
-    let forest = fit();
-    let scoring = median((0..runs).map(|_| time(|| drop(black_box(forest.anomaly_scores(rows.view()))))));
-    #[allow(clippy::cast_precision_loss)] // 50,000
-    (fitting, rows.nrows() as f64 / scoring)
 }

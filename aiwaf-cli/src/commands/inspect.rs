@@ -201,7 +201,8 @@ impl<'a> Objection<'a> {
 
 impl std::fmt::Display for Matched<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.field, self.text)
+        f.write_str(&self.field)?;
+        if self.text.is_empty() { Ok(()) } else { write!(f, ": {}", self.text) }
     }
 }
 
@@ -214,5 +215,39 @@ impl<'a> Matched<'a> {
             end: matched.end,
             text: &matched.text,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aiwaf_core::Settings;
+
+    use super::*;
+
+    /// A client that never came before is judged as by an engine that was just built.
+    #[test]
+    fn stateless_lines_are_judged_as_by_a_new_engine() {
+        let lines = [
+            r#"{"uri":"/.env","client_ip":"203.0.113.9","time":1.0}"#,
+            r#"{"uri":"/","client_ip":"203.0.113.9","time":1.1}"#,
+            r#"{"uri":"/form","method":"POST","body":"a=b","time":1.2,
+                "headers":{"Content-Type":"application/x-www-form-urlencoded","User-Agent":"Mozilla/5.0"}}"#,
+            r#"{"uri":"/?id=not-a-uuid&uuid=x","headers":{"User-Agent":"Mozilla/5.0","Accept":"*/*"},"time":1.3}"#,
+            r#"{"uri":"/a","headers":{"User-Agent":"curl/8"},"time":0.5}"#,
+        ];
+        // Few requests are a flood here, and none of these is one: each client comes once.
+        let mut settings = Settings::default();
+        settings.rate_limit.max = 2;
+        settings.rate_limit.flood = 3;
+        let engine = || Engine::builder().settings(settings.clone()).build().unwrap();
+        let mut judge = Judge { engine: engine(), countries: None, fresh: Some(0) };
+        for round in 0..3 {
+            for text in lines {
+                let line = RequestLine::parse(text.as_bytes()).unwrap();
+                let mut alone = Judge { engine: engine(), countries: None, fresh: Some(round) };
+                let (together, alone) = (judge.judge(&line, system_clock), alone.judge(&line, system_clock));
+                assert_eq!((together.action, together.finding), (alone.action, alone.finding), "{text}");
+            }
+        }
     }
 }

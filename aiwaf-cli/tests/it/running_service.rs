@@ -13,7 +13,7 @@ fn serve(place: &Place) -> (SocketAddr, Aiwaf) {
     let mut settings = Settings::default();
     settings.storage.data_dir = place.path().join("aiwaf_data").display().to_string();
     settings.logging.dir = place.path().join("aiwaf_logs").display().to_string();
-    settings.protections.enabled = vec![Protection::IpKeywordBlock];
+    settings.protections.enabled = vec![Protection::IpKeywordBlock, Protection::Logging];
     let page = axum::routing::get(async || "hello");
     let router = ProtectedRouter::<()>::new().route("/", page.clone()).route("/recipes/{name}", page);
     let (app, waf) = router.protect(Aiwaf::builder().settings(settings)).unwrap();
@@ -66,6 +66,16 @@ fn a_change_is_in_force_within_a_second() {
     // A keyword's hit bans, so the way back is one more ban to end.
     waf.flush(Duration::from_secs(20)).unwrap();
     assert!(place.text(&["list", "blacklist"]).contains("Keyword block: shellfish"));
+    // What the service logs is what `explain` reads.
+    let explained = place.json(&["explain", "127.0.0.1", "--json"]);
+    assert_eq!(explained["state"], "banned");
+    let hit =
+        explained["history"]["latest"].as_array().unwrap().iter().find(|event| event["ban"].is_string());
+    let hit = hit.unwrap();
+    assert_eq!((&hit["target"], &hit["matched"]), (&"/recipes/shellfish".into(), &"shellfish".into()));
+    assert_eq!((&hit["field"], &hit["protection"]), (&"path".into(), &"ip_keyword_block".into()));
+    assert!(explained["history"]["statuses"]["403"].as_u64() > Some(0));
+
     place.text(&["remove", "blacklist", "127.0.0.1"]);
     delays.push(wait_for(address, "/", 200));
     delays.sort();

@@ -56,7 +56,7 @@ impl Log {
                 "/.git/config",
                 "/phpmyadmin/",
                 "/backup.sql",
-                "/wp-admin/evilshell",
+                "/cgi-bin/evilshell",
                 "/products/evilshell",
             ] {
                 self.get(&client, target, 404);
@@ -98,7 +98,7 @@ fn scanners_are_banned_and_teach_words_and_visitors_are_left_alone() {
     assert!(ban.reason.starts_with("Scanning: asked in vain for 6"), "{}", ban.reason);
     assert_eq!((ban.evidence.requests, ban.evidence.scanning_paths), (7, 6));
     assert!(ban.evidence.examples.contains(&"404 /.env".to_owned()), "{:?}", ban.evidence);
-    assert_eq!(words(&report), ["evilshell", "cgi-bin"]);
+    assert_eq!(words(&report), ["evilshell", "cgi-bin", "wp-login.php"]);
     assert_eq!((report.keywords[0].count, report.keywords[0].clients), (8, 4));
     assert!(report.model.trained);
     assert_eq!(report.model.histogram.iter().sum::<u64>(), report.model.rows);

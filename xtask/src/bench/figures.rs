@@ -24,8 +24,6 @@ pub(super) struct Training {
     pub(super) parse_lines_per_second: f64,
     pub(super) features_lines_per_second: f64,
     pub(super) train_lines_per_second: f64,
-    pub(super) fit_seconds: f64,
-    pub(super) score_rows_per_second: f64,
     pub(super) wc_lines_per_second: Option<f64>,
     pub(super) goaccess_lines_per_second: Option<f64>,
 }

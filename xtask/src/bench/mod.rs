@@ -164,9 +164,6 @@ fn rows(target: &Path, start: SystemTime, peer: Option<&ScikitLearn>) -> anyhow:
         .peers(training.peers()),
         Row::new("logs: lines parsed", training.parse_lines_per_second, PerSecond),
         Row::new("logs: lines trained from, the model included", training.train_lines_per_second, PerSecond),
-        Row::new("training: fit 100 trees to rows of a log", training.fit_seconds * 1e6, Microseconds),
-        Row::new("training: rows of a log scored, on one thread", training.score_rows_per_second, PerSecond)
-            .budget(AtLeast(1e6)),
     ];
     rows.extend(forest_rows(&figures, peer)?);
     let others = figures.criterion.iter().filter(|(name, _)| name.as_str() != "decision/inspect clean GET");

@@ -1,10 +1,12 @@
 //! What would happen to a request, protection by protection.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use aiwaf_core::{CountryLookup, Engine, Finding, Mode, Protection, Request, Settings, Verdict};
+use aiwaf_core::{
+    CountryLookup, Engine, Finding, Mode, Protection, Request, Settings, UNKNOWN_CLIENT, Verdict,
+};
 use aiwaf_storage::system_clock;
 use serde::Serialize;
 
@@ -30,7 +32,6 @@ struct Explanation<'a> {
 
 #[derive(Serialize)]
 struct Ban {
-    network: String,
     until: Option<String>,
 }
 
@@ -60,9 +61,6 @@ const BROWSER: [(&str, &str); 8] = [
     ("Sec-Fetch-Site", "none"),
 ];
 
-/// An address of nobody, from the range for documentation.
-const SOMEBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 254));
-
 pub(super) fn explain(
     args: &ExplainArgs,
     client: Option<IpAddr>,
@@ -71,7 +69,7 @@ pub(super) fn explain(
     let line = args.request.as_deref().unwrap_or_default();
     let (method, target, protocol) = request_line(line)?;
     let headers = headers(args)?;
-    let request = Request::new(client.unwrap_or(SOMEBODY), system_clock())
+    let request = Request::new(client.unwrap_or(UNKNOWN_CLIENT), system_clock())
         .with_method(method)
         .with_uri(target)
         .with_protocol(protocol)
@@ -110,10 +108,7 @@ pub(super) fn explain(
         protection: finding.map(|finding| finding.protection.name()),
         reason: finding.map(|finding| finding.reason.to_string()),
         matched: finding.and_then(Matched::new),
-        ban: whole.ban.as_ref().map(|ban| Ban {
-            network: aiwaf_core::display_network(&ban.network),
-            until: ban.expires.map(|end| end.to_string()),
-        }),
+        ban: whole.ban.as_ref().map(|ban| Ban { until: ban.expires.map(|end| end.to_string()) }),
         protections: alone
             .iter()
             .map(|(protection, is_on, verdict)| opinion(*protection, *is_on, verdict.as_ref(), &settings))
@@ -191,7 +186,7 @@ impl Explanation<'_> {
         }
         if let Some(ban) = &self.ban {
             let until = ban.until.as_deref().unwrap_or("it is removed");
-            out.text(format_args!("It would ban {} until {until}\n", ban.network))?;
+            out.text(format_args!("It would ban the client until {until}\n"))?;
         }
         if is_whitelisted {
             out.text(format_args!(
