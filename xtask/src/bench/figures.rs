@@ -20,6 +20,7 @@ pub(super) struct Figures {
 
 /// What the bench "training" found.
 #[derive(Debug, Deserialize)]
+#[allow(clippy::struct_field_names)] // they are the report's, and say their unit
 pub(super) struct Training {
     pub(super) parse_lines_per_second: f64,
     pub(super) features_lines_per_second: f64,
