@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use crate::detect::ai_anomaly::suspicion;
 use crate::scanning_paths::is_scanning_path;
 use crate::state::{advance, hash_text};
 use crate::timestamp::Timestamp;
@@ -33,13 +34,13 @@ pub struct ClientEvent<'a> {
 
 impl ClientEvent<'_> {
     /// Whether it asked in vain for a path that the site does not know.
-    pub(crate) fn is_miss(&self) -> bool {
+    pub fn is_miss(&self) -> bool {
         matches!(self.status, 404 | 410) && !self.known_path
     }
 
     /// Whether it asked in vain for a path that only scanners ask for. A `Referer` is no excuse, for scanners invent
     /// one; being embedded is, or whoever may post images somewhere could make readers look like scanners.
-    pub(crate) fn is_scanning(&self) -> bool {
+    pub fn is_scanning(&self) -> bool {
         self.is_miss() && !self.embedded && is_scanning_path(self.path)
     }
 
@@ -193,6 +194,11 @@ impl ClientHistory {
         }
     }
 
+    /// What the requests that are remembered are worth as evidence.
+    pub fn suspicion(&self) -> Suspicion {
+        suspicion(&self.evidence(), self.refused())
+    }
+
     /// How many requests got an answer of 4xx that no page caused.
     pub(crate) fn refused(&self) -> u32 {
         count(self.events.iter().filter(|event| event.is(Event::REFUSED)).count())
@@ -217,6 +223,17 @@ impl ClientHistory {
         let before_newest = self.events.last().map_or(0, |last| last.time.wrapping_sub(event.time));
         Duration::from_micros(u64::from(before_newest).saturating_add(elapsed))
     }
+}
+
+/// What the behaviour of a client is worth: the table of `ai_anomaly` says what leads to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Suspicion {
+    /// Nothing: an ordinary client.
+    None,
+    /// One of several indicators, which are enough only if a model finds the client strange as well.
+    Indicator,
+    /// Enough by itself.
+    Proof,
 }
 
 /// Lines of a log, written when requests end, may be out of order by so much.

@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use crate::state::hash_text;
+
 /// The key under which a client is counted and banned.
 ///
 /// An IPv4 address counts for itself. An IPv6 client usually owns a whole /64, so all of it counts as one.
@@ -21,6 +23,14 @@ impl ClientKey {
                 Self((u128::from(v6) & mask).to_be_bytes())
             }
         }
+    }
+
+    /// A key for a client that a log names instead of giving its address. It stands for no network: it is within
+    /// 100::/64, from which nothing is ever sent (RFC 6666). Names that differ have different keys, as far as 64 bits
+    /// tell them apart.
+    pub(crate) fn of_name(name: &[u8]) -> Self {
+        let [a, b, c, d, e, f, g, h] = hash_text(name).to_be_bytes();
+        Self([1, 0, 0, 0, 0, 0, 0, 0, a, b, c, d, e, f, g, h])
     }
 
     /// The network that the key stands for, given the same `ipv6_prefix` as was used to make it.

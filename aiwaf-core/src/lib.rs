@@ -37,6 +37,7 @@
 //! | `body` | bodies, taken apart into names and values | none |
 //! | `bans` | when hits become a ban, how long it lasts | bounded maps |
 //! | `behavior`, `features`, `keyword_learning`, `scanning_paths` | what a client did lately, and what is learned from it | bounded |
+//! | `request_line` | a request as data: one line of JSON | none |
 //! | `access_log` | the log record: writing and reading side by side, so that they can't drift apart | none |
 //! | `state` | the bounded maps themselves | |
 //!
@@ -70,6 +71,7 @@ mod policy;
 mod protection;
 mod request;
 mod request_info;
+mod request_line;
 mod scanning_paths;
 mod settings;
 mod state;
@@ -78,10 +80,11 @@ mod timestamp;
 mod verdict;
 
 pub use access_log::{
-    AccessRecord, BlockAction, BlockMark, LineError, LineParser, LogFormat, LoggedClient, UnknownLogFormat,
+    AccessRecord, BlockAction, BlockMark, InvalidPattern, LineError, LineFormat, LineParser, LogFormat,
+    LogPattern, LoggedClient, UnknownLogFormat,
 };
 pub use bans::BanSettings;
-pub use behavior::{ClientEvent, ClientHistory};
+pub use behavior::{ClientEvent, ClientHistory, Suspicion};
 pub use client::{
     ClientKey, InvalidNetwork, UNKNOWN_CLIENT, canonical_network, display_network, parse_network,
 };
@@ -98,7 +101,7 @@ pub use detect::honeypot::HoneypotSettings;
 pub use detect::ip_keyword_block::IpKeywordBlockSettings;
 pub use detect::rate_limit::RateLimitSettings;
 pub use detect::uuid_tamper::UuidTamperSettings;
-pub use engine::{BuildError, Engine, EngineBuilder, Statistics};
+pub use engine::{BuildError, Engine, EngineBuilder, RecordBuffers, RecordedRequest, Statistics};
 pub use features::{FEATURE_COUNT, FEATURE_NAMES, features};
 pub use keyword_learning::{KeywordLearner, learnable_words};
 pub use lists::{
@@ -108,6 +111,7 @@ pub use lists::{
 pub use policy::{InvalidRoute, PathRule, RateLimitOverride, RoutePolicy};
 pub use protection::{Mode, Preset, Protection, ProtectionSet, UnknownProtection};
 pub use request::{Headers, Outcome, Request};
+pub use request_line::{RequestLine, RequestLineError};
 pub use scanning_paths::is_scanning_path;
 pub use settings::{
     ClientSettings, ExemptionSettings, LoggingSettings, ProtectionSettings, Settings, SettingsError,

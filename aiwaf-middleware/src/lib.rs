@@ -33,12 +33,20 @@
 //!    [`AiwafLayer::with_body_inspection`], only if a protection looks at them, and only as far as it looks.
 //! 5. When the head of the answer is there, the engine learns from it and the request is logged.
 //!
-//! Nothing of this waits for a disk: lists and logs are written by two threads of their own.
+//! Nothing of this waits for a disk: lists, logs and the model are looked after by threads of their own.
 //! [`Aiwaf::shutdown`], or dropping the last handle, writes what waits.
 //!
 //! # Settings
 //!
 //! [`Aiwaf::from_env`] reads `aiwaf.toml` (explained in full in [`SETTINGS_FILE`]) and the variables `AIWAF_*`.
+//!
+//! # The model
+//!
+//! With the feature `ml`, `ai_anomaly` asks the model in [`Settings::model_path`], `aiwaf_data/model.aiwaf` by default. A
+//! thread looks at the file every two seconds, so a model that training has just written is in force within seconds, and
+//! [`Aiwaf::check_model`] looks at once. Missing, damaged, made for other features, or trained from fewer lines than
+//! `ai_anomaly.min_ai_logs`: that is said once, the model before it stays in force, and without one keywords and
+//! behaviour decide. Every `ai_anomaly.check_interval` the file is read again even if it looks as before.
 //!
 //! # Logs
 //!

@@ -45,8 +45,7 @@ pub enum StoreError {
     },
     /// Another process kept the lists locked for too long.
     #[error(
-        "{path:?} has been locked for {} s by another process: end that process if it hangs, then try again",
-        .waited.as_secs()
+        "{path:?} has been locked for {waited:?} by another process: end that process if it hangs, then try again"
     )]
     Locked {
         /// The lock file.
@@ -111,6 +110,7 @@ fn remedy(error: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied => "let the user that runs this read and write it",
         io::ErrorKind::ReadOnlyFilesystem => "choose a data directory that can be written",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on the disk, then try again",
+        io::ErrorKind::FileTooLarge => "raise the limit on the size of files (`ulimit -f`), then try again",
         io::ErrorKind::NotFound => "create it, or check the spelling of the data directory",
         io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
             "a file is where a directory should be: choose another data directory"

@@ -1,11 +1,12 @@
 //! A store that may not be there yet.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use aiwaf_core::ListChange;
 
 use crate::error::StoreError;
-use crate::store::{Loaded, Revision, Store};
+use crate::store::{Additions, ListFailure, Loaded, Revision, Store};
 
 /// A store that is opened when it first can be.
 ///
@@ -66,7 +67,23 @@ impl Store for LateStore {
         self.open()?.apply(changes)
     }
 
+    fn apply_soon(&self, changes: &[ListChange], patience: Duration) -> Result<Vec<bool>, StoreError> {
+        self.open()?.apply_soon(changes, patience)
+    }
+
+    fn load_readable(&self) -> Result<(Loaded, Vec<ListFailure>), StoreError> {
+        self.open()?.load_readable()
+    }
+
+    fn was_told(&self) -> Option<bool> {
+        self.opened.get().and_then(|store| store.was_told())
+    }
+
     fn revision(&self) -> Result<Revision, StoreError> {
         self.open()?.revision()
+    }
+
+    fn additions_since(&self, revision: &Revision) -> Result<Option<Additions>, StoreError> {
+        self.open()?.additions_since(revision)
     }
 }

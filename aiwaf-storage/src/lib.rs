@@ -48,7 +48,9 @@ pub use backup::{
 };
 pub use error::StoreError;
 pub use fit::{MAX_EXTENDED_REQUEST_INFO, MAX_KEYWORD, MAX_PATH, MAX_REASON, fit};
-pub use keeper::{KeeperOptions, ListKeeper, NotStored, Published, StoreEvent, system_clock};
+pub use keeper::{
+    KeeperOptions, ListKeeper, NotStored, Published, PublishedAdditions, StoreEvent, system_clock,
+};
 pub use late_store::LateStore;
 pub use manager::{Manager, ManagerError, Stats};
 pub use memory::MemoryStore;
@@ -56,5 +58,5 @@ pub use memory::MemoryStore;
 pub use sql::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use sql::SqliteStore;
-pub use store::{Loaded, Revision, RowProblem, Store};
+pub use store::{Additions, ListFailure, Loaded, Revision, RowProblem, Store};
 pub use url::open;

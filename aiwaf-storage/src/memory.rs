@@ -42,8 +42,9 @@ impl Store for MemoryStore {
     }
 
     fn apply(&self, changes: &[ListChange]) -> Result<Vec<bool>, StoreError> {
+        let changes: Vec<Option<ListChange>> = changes.iter().map(fit).collect();
         let mut state = self.state.lock();
-        let altered = apply_fitting(&mut state.lists, changes);
+        let altered = apply_fitting(&mut state.lists, &changes);
         state.revision += u64::from(altered.contains(&true));
         Ok(altered)
     }
@@ -53,12 +54,11 @@ impl Store for MemoryStore {
     }
 }
 
-/// Applies those of `changes` that can be stored.
-pub(crate) fn apply_fitting(lists: &mut Lists, changes: &[ListChange]) -> Vec<bool> {
-    let fitting: Vec<Option<ListChange>> = changes.iter().map(fit).collect();
-    let applicable: Vec<ListChange> = fitting.iter().flatten().cloned().collect();
+/// Applies those changes that can be stored; the others are `None`.
+pub(crate) fn apply_fitting(lists: &mut Lists, changes: &[Option<ListChange>]) -> Vec<bool> {
+    let applicable: Vec<ListChange> = changes.iter().flatten().cloned().collect();
     let mut results = apply_fitted(lists, &applicable).into_iter();
-    fitting.iter().map(|change| change.is_some() && results.next() == Some(true)).collect()
+    changes.iter().map(|change| change.is_some() && results.next() == Some(true)).collect()
 }
 
 /// Applies changes that can be stored, so that what comes of them can be stored, too.
@@ -71,4 +71,16 @@ pub(crate) fn apply_fitted(lists: &mut Lists, changes: &[ListChange]) -> Vec<boo
         }
     }
     results
+}
+
+/// Whether the change puts one entry onto a list.
+pub(crate) fn is_addition(change: &ListChange) -> bool {
+    matches!(
+        change,
+        ListChange::AddWhitelist(_)
+            | ListChange::AddBlacklist(_)
+            | ListChange::AddKeyword(_)
+            | ListChange::AddCountry(_)
+            | ListChange::AddPathExemption(_)
+    )
 }

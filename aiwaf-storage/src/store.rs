@@ -1,6 +1,8 @@
 //! The home of the lists, whatever it is made of.
 
-use aiwaf_core::{ListChange, Lists};
+use std::time::Duration;
+
+use aiwaf_core::{BlacklistEntry, ListChange, ListName, Lists};
 
 use crate::error::StoreError;
 
@@ -29,11 +31,64 @@ pub trait Store: Send + Sync {
     /// [`StoreError`] if the home can't be changed; the changes may then be tried again.
     fn apply(&self, changes: &[ListChange]) -> Result<Vec<bool>, StoreError>;
 
+    /// As [`Store::apply`], but waits for other writers no longer than `patience` or so; half a minute otherwise.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] if others were at work for longer.
+    fn apply_soon(&self, changes: &[ListChange], patience: Duration) -> Result<Vec<bool>, StoreError> {
+        let _ = patience;
+        self.apply(changes)
+    }
+
+    /// As [`Store::load`], but leaves lists empty that can't be read, and says why; all of them are read otherwise.
+    ///
+    /// # Errors
+    /// [`StoreError`] if nothing can be read.
+    fn load_readable(&self) -> Result<(Loaded, Vec<ListFailure>), StoreError> {
+        self.load().map(|loaded| (loaded, Vec::new()))
+    }
+
     /// A token that differs from earlier ones whenever the lists may have changed since; cheap to get.
     ///
     /// # Errors
     /// [`StoreError`] if the home can't be reached.
     fn revision(&self) -> Result<Revision, StoreError>;
+
+    /// Whether the home told of a change since the revision was read last. It is not asked, so this costs next to nothing;
+    /// `None`, which is the default, if it never tells.
+    fn was_told(&self) -> Option<bool> {
+        None
+    }
+
+    /// What was added since the lists were as `revision` says, if that is known and nothing else changed: then a long
+    /// list need not be read again for a few new bans. `None`, which is the default, asks for [`Store::load`].
+    ///
+    /// `revision` must have been read before the lists were loaded. Bans that were loaded already may come again.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the home can't be read.
+    fn additions_since(&self, revision: &Revision) -> Result<Option<Additions>, StoreError> {
+        let _ = revision;
+        Ok(None)
+    }
+}
+
+/// Bans that came to the blacklist, all of networks that did not stand on it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Additions {
+    /// The bans.
+    pub bans: Vec<BlacklistEntry>,
+    /// How the lists are with them.
+    pub revision: Revision,
+}
+
+/// A list that can't be read.
+#[derive(Debug)]
+pub struct ListFailure {
+    /// Which.
+    pub list: ListName,
+    /// Why, and how to mend it.
+    pub error: StoreError,
 }
 
 /// What a store holds.
@@ -74,5 +129,9 @@ impl Revision {
     /// A state that is told from others by these numbers.
     pub fn new(numbers: impl IntoIterator<Item = u64>) -> Self {
         Self(numbers.into_iter().collect())
+    }
+
+    pub(crate) fn numbers(&self) -> &[u64] {
+        &self.0
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
 type Check = fn() -> anyhow::Result<()>;
 
 /// What `--quick` leaves out.
-const SLOW: [(&str, Check); 6] = [
+const SLOW: [(&str, Check); 7] = [
     ("each feature alone", check_features),
     ("documentation", || {
         run_command(cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
@@ -46,6 +46,7 @@ const SLOW: [(&str, Check); 6] = [
     ("licences and sources", || {
         run_command(cargo().args(["deny", "--offline", "check", "bans", "licenses", "sources"]))
     }),
+    ("the model of the repository", || crate::train::run(&["--check".to_owned()])),
     ("fuzzing", fuzz),
     ("measurements", || crate::bench::run(&["--quick".to_owned()])),
     ("example", example_smoke::run),
@@ -113,8 +114,14 @@ const LEFT_OUT: &str = "TESTS DID NOT RUN";
 
 /// Runs all tests, shows what they print, and counts them.
 fn run_tests(counts: &mut TestCounts) -> anyhow::Result<()> {
+    run_tests_of(&["--workspace"], counts)?;
+    // Behind features that the workspace leaves off: the same results with any number of threads.
+    run_tests_of(&["--package", "aiwaf-ml", "--all-features"], counts)
+}
+
+fn run_tests_of(packages: &[&str], counts: &mut TestCounts) -> anyhow::Result<()> {
     let mut command = cargo();
-    command.args(["test", "--workspace", "--no-fail-fast"]).stdout(Stdio::piped());
+    command.args(["test", "--no-fail-fast"]).args(packages).stdout(Stdio::piped());
     let mut child = command.spawn().context("starting cargo test")?;
     let output = child.stdout.take().context("reading what cargo test prints")?;
     let mut left_out = None;
@@ -167,7 +174,13 @@ const FUZZ_SECONDS: &str = "20";
 
 /// Every fuzz target for a short time.
 fn fuzz() -> anyhow::Result<()> {
-    let directory = Path::new("aiwaf-core/fuzz");
+    for directory in ["aiwaf-core/fuzz", "aiwaf-ml/fuzz"] {
+        fuzz_targets_of(Path::new(directory))?;
+    }
+    Ok(())
+}
+
+fn fuzz_targets_of(directory: &Path) -> anyhow::Result<()> {
     let targets = root().join(directory).join("fuzz_targets");
     let entries = std::fs::read_dir(&targets).with_context(|| format!("listing {}", targets.display()))?;
     let mut names = Vec::new();

@@ -1,7 +1,8 @@
-//! The project's own commands: `cargo xtask ci`, `bench`, `replay`, `efficacy`.
+//! The project's own commands: `cargo xtask ci`, `bench`, `auc`, `efficacy`, `train` and `replay`.
 //!
 //! It starts other programs (cargo, the example) and talks to them as any user does; it links none of our crates.
 
+mod auc;
 mod bench;
 mod ci;
 mod efficacy;
@@ -11,7 +12,9 @@ mod metadata;
 mod options;
 mod replay;
 mod run;
+mod scikit_learn;
 mod table;
+mod train;
 
 use std::process::ExitCode;
 
@@ -27,10 +30,18 @@ Commands:
       Runs all checks: tests, format, lints, every feature alone, documentation, licences, fuzzing for 20 seconds a
       target, the measurements, the example. The last line is the sum of the tests.
       --quick  only tests, format and lints
+  auc [--seeds N] [--json] FILE...
+      Measures how well the isolation forest finds the labelled anomalies of tables, beside scikit-learn where python3 has
+      it. See 'cargo xtask auc --help'.
   bench [--quick] [--json]
       Measures, and prints the figures beside their budgets and peers. A figure over its budget is no failure.
       --quick  fewer samples: figures are rough
       --json   one JSON document instead of the table
+  train [--check] [--logs PATH] [--model FILE]
+      Makes the model that is part of the repository, from a log of generated traffic, and says how good it is.
+      --check       changes nothing; fails unless that model is the one that the code makes
+      --logs PATH   trains from these logs instead, a file or a directory, and leaves the repository's model as it is
+      --model FILE  writes the model there
   replay URL FILE...
       Sends the requests in the files (JSON Lines, .gz too) to a server on this machine, byte by byte as they are
       written, and prints how it answered. See 'cargo xtask replay --help'.
@@ -57,8 +68,10 @@ fn dispatch(arguments: &[String]) -> anyhow::Result<()> {
         return Err(UsageError::new("no command was given; 'cargo xtask --help' lists them").into());
     };
     match command.as_str() {
+        "auc" => auc::run(rest),
         "ci" => ci::run(rest),
         "bench" => bench::run(rest),
+        "train" => train::run(rest),
         "replay" => replay::run(rest),
         "efficacy" => efficacy::run(rest),
         "help" | "--help" | "-h" => {
@@ -66,7 +79,7 @@ fn dispatch(arguments: &[String]) -> anyhow::Result<()> {
             Ok(())
         }
         other => Err(UsageError::new(format!(
-            "there is no command {other:?}; choose ci, bench, replay or efficacy, or ask 'cargo xtask --help'"
+            "there is no command {other:?}; choose auc, bench, ci, efficacy, replay or train, or ask 'cargo xtask --help'"
         ))
         .into()),
     }

@@ -57,8 +57,8 @@ impl Options {
         self.flags.iter().any(|given| given == flag)
     }
 
-    /// What was given for `name`, the last one if there are several.
-    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+    /// The text given for `name`, the last one if there are several.
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.values.iter().rev().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
     }
 

@@ -85,12 +85,16 @@ fn parse_header(value: &[u8]) -> Option<Cow<'_, [u8]>> {
 }
 
 /// What follows the agent: response time and block. Servers append all kinds of fields, so what is not ours is
-/// ignored; only a number with its unit is a response time.
+/// ignored.
 fn parse_extension<'a>(record: &mut AccessRecord<'a>, rest: &'a [u8]) -> Result<(), LineError> {
+    let extension = rest;
     let Some((taken, rest)) = next_word(rest) else { return Ok(()) };
     if taken != NONE {
-        let Some(taken) = taken.strip_suffix(b"ms").and_then(digits::parse) else { return Ok(()) };
-        record.response_time = Some(Duration::from_millis(taken));
+        let Some(millis) = taken.strip_suffix(b"ms").and_then(digits::parse) else {
+            record.response_time = foreign_response_time(extension);
+            return Ok(());
+        };
+        record.response_time = Some(Duration::from_millis(millis));
     }
     let Some((mark @ (BLOCKED | MONITORED), rest)) = next_word(rest) else { return Ok(()) };
     let quoted = rest.strip_prefix(b" \"").ok_or(LineError::Missing { field: "block reason" })?;
@@ -106,6 +110,27 @@ fn parse_extension<'a>(record: &mut AccessRecord<'a>, rest: &'a [u8]) -> Result<
         monitored: mark == MONITORED,
     });
     Ok(())
+}
+
+/// How long a request took, as other servers append it: `response-time=0.25`, `rt=0.250`, or nginx' `$request_time`,
+/// which always has three decimals; behind up to four quoted headers. Never from within quotes: these hold what clients
+/// send. Other bare numbers may mean anything.
+fn foreign_response_time(text: &[u8]) -> Option<Duration> {
+    let mut text = text;
+    for _ in 0..4 {
+        let Some(quoted) = text.strip_prefix(b" \"") else { break };
+        let (_, after) =
+            split_header(quoted, |tail| (tail.is_empty() || tail.starts_with(b" ")).then_some(tail))?;
+        text = after;
+    }
+    let (word, _) = next_word(text)?;
+    for name in [&b"response-time="[..], b"response_time=", b"request_time=", b"rt="] {
+        if let Some(seconds) = word.strip_prefix(name) {
+            return digits::parse_seconds(seconds.strip_suffix(b"s").unwrap_or(seconds));
+        }
+    }
+    let (_, decimals) = split_at_byte(word, b'.')?;
+    if decimals.len() == 3 { digits::parse_seconds(word) } else { None }
 }
 
 /// The next word behind a blank, and the rest from the blank behind it.

@@ -1,4 +1,8 @@
 //! The common log format: `host ident user [time] "request" status bytes`.
+//!
+//! Servers of several sites write the site in front of the host (`vhost_combined`). Nobody writes an address as the
+//! ident, so an address there means that it is the client's, and what stands before it is whatever name of a site the
+//! client asked for: it must never be taken for the client.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -49,6 +53,7 @@ pub(super) fn write(record: &AccessRecord<'_>, out: &mut Vec<u8>) {
 /// none, the server that wrote the line does not escape, and a backslash before the quote belongs to the request.
 pub(super) fn parse(line: &[u8]) -> Result<(AccessRecord<'_>, &[u8]), LineError> {
     let (host, rest) = split_at_byte(line, b' ').ok_or(LineError::Missing { field: "time" })?;
+    let host = behind_site(rest).unwrap_or(host);
     let (time, rest) = find_time(rest)?;
     let rest = rest.strip_prefix(b" \"").ok_or(LineError::Missing { field: "request" })?;
     let (request, (status, bytes, rest)) = split_at_quote(rest, true, answer)
@@ -69,6 +74,15 @@ pub(super) fn parse(line: &[u8]) -> Result<(AccessRecord<'_>, &[u8]), LineError>
         block: None,
     };
     Ok((record, rest))
+}
+
+/// The second word, if it is an address.
+fn behind_site(rest: &[u8]) -> Option<&[u8]> {
+    if rest.starts_with(b"- ") {
+        return None;
+    }
+    let (word, _) = split_at_byte(rest.get(..48).unwrap_or(rest), b' ')?;
+    std::str::from_utf8(word).ok()?.parse::<IpAddr>().is_ok().then_some(word)
 }
 
 /// Splits at the first quote whose rest `follows` accepts; with `escapes`, not at one behind a backslash.
@@ -122,7 +136,7 @@ fn find_time(text: &[u8]) -> Result<(crate::Timestamp, &[u8]), LineError> {
 /// Method, target and protocol of a request line that is still escaped.
 ///
 /// Blanks within the target are part of it. A request line that has no method in front is all target.
-fn split_request(request: &[u8]) -> (&[u8], &[u8], &[u8]) {
+pub(super) fn split_request(request: &[u8]) -> (&[u8], &[u8], &[u8]) {
     let Some((first, rest)) = split_at_byte(request, b' ') else {
         return (b"", request, b"");
     };
@@ -160,12 +174,23 @@ fn push_word_or_odd(out: &mut Vec<u8>, word: &[u8], is_plain: impl Fn(&[u8]) -> 
     push_word(out, word);
 }
 
-fn parse_word(word: &[u8]) -> Cow<'_, [u8]> {
+pub(super) fn parse_word(word: &[u8]) -> Cow<'_, [u8]> {
     unescape(word.strip_prefix(ODD).unwrap_or(word))
 }
 
 fn parse_client(host: &[u8]) -> LoggedClient<'_> {
     if host == NONE { LoggedClient::Name(Cow::Borrowed(b"")) } else { LoggedClient::from(parse_word(host)) }
+}
+
+/// A client as other servers write it: perhaps with a port (`192.0.2.7:4711`, `[2001:db8::7]:4711`).
+pub(super) fn client_with_port(text: Cow<'_, [u8]>) -> LoggedClient<'_> {
+    let socket = std::str::from_utf8(&text).ok().and_then(|text| {
+        text.parse::<std::net::SocketAddr>()
+            .map(|socket| socket.ip())
+            .or_else(|_| text.trim_start_matches('[').trim_end_matches(']').parse())
+            .ok()
+    });
+    socket.map_or_else(|| LoggedClient::from(text), LoggedClient::Address)
 }
 
 /// Appends an address; the octets of IPv4 without the machinery of formatting.

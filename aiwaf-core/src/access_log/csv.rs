@@ -35,6 +35,37 @@ const NAMES: [&str; 16] = [
     "monitored",
 ];
 
+/// What others call these columns. Who asked is never taken from a forwarding header.
+const OTHER_NAMES: [(&str, Column); 27] = [
+    ("time", Column::Timestamp),
+    ("datetime", Column::Timestamp),
+    ("date", Column::Timestamp),
+    ("@timestamp", Column::Timestamp),
+    ("time_iso8601", Column::Timestamp),
+    ("time_local", Column::Timestamp),
+    ("client_ip", Column::Ip),
+    ("clientip", Column::Ip),
+    ("ip_address", Column::Ip),
+    ("remote_addr", Column::Ip),
+    ("remote_ip", Column::Ip),
+    ("request_method", Column::Method),
+    ("http_method", Column::Method),
+    ("verb", Column::Method),
+    ("uri", Column::Path),
+    ("url", Column::Path),
+    ("request_uri", Column::Path),
+    ("status", Column::StatusCode),
+    ("response_code", Column::StatusCode),
+    ("server_protocol", Column::Protocol),
+    ("size", Column::Bytes),
+    ("body_bytes_sent", Column::Bytes),
+    ("referrer", Column::Referer),
+    ("http_referer", Column::Referer),
+    ("user-agent", Column::UserAgent),
+    ("http_user_agent", Column::UserAgent),
+    ("agent", Column::UserAgent),
+];
+
 /// How many columns the original has.
 const ORIGINAL_COLUMNS: usize = 8;
 
@@ -181,7 +212,7 @@ impl Columns {
         while let Some(text) = rest {
             let (cell, tail) = split_cell(text)?;
             let cell = cell.trim_ascii();
-            let place = NAMES.iter().position(|name| name.as_bytes().eq_ignore_ascii_case(cell));
+            let place = place(cell);
             places.push(place.filter(|_| !places.contains(&place)));
             if places.len() > MAX_COLUMNS {
                 return None;
@@ -198,6 +229,14 @@ impl Columns {
     pub(super) fn parse<'a>(&self, line: &'a [u8]) -> Result<AccessRecord<'a>, LineError> {
         Row::read(line, |index| self.places.get(index).copied().flatten())?.record(self.escaped)
     }
+}
+
+/// The place in [`NAMES`] of the column that somebody calls `name`.
+fn place(name: &[u8]) -> Option<usize> {
+    NAMES.iter().position(|known| known.as_bytes().eq_ignore_ascii_case(name)).or_else(|| {
+        let other = OTHER_NAMES.iter().find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name));
+        other.map(|(_, column)| *column as usize)
+    })
 }
 
 /// The cells of a row, in the order of [`NAMES`].
@@ -233,7 +272,7 @@ impl<'a> Row<'a> {
         };
         let header = |column| Some(text(column)).filter(|value| !value.is_empty());
 
-        let time = time::parse_iso(self.required(Column::Timestamp)?)
+        let time = time::parse_any(self.required(Column::Timestamp)?)
             .ok_or(LineError::Invalid { field: "timestamp" })?;
         let status = digits::parse(self.required(Column::StatusCode)?)
             .and_then(|status| u16::try_from(status).ok())

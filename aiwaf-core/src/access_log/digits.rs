@@ -1,5 +1,7 @@
 //! Decimal numbers in bytes, without the detour over text.
 
+use std::time::Duration;
+
 /// Appends `number` in decimal.
 pub(super) fn push(out: &mut Vec<u8>, mut number: u64) {
     let mut buffer = [b'0'; 20];
@@ -39,6 +41,23 @@ pub(super) fn parse(text: &[u8]) -> Option<u64> {
     })
 }
 
+/// Reads seconds with or without decimals (`0.25`); digits beyond the sixth are cut. `None` for anything else and for
+/// more than ten digits of whole seconds.
+pub(super) fn parse_seconds(text: &[u8]) -> Option<Duration> {
+    let point = text.iter().position(|&byte| byte == b'.').unwrap_or(text.len());
+    let (whole, decimals) = text.split_at_checked(point)?;
+    let whole = if whole.len() > 10 { return None } else { parse(whole)? };
+    let mut micros = 0;
+    let decimals = decimals.strip_prefix(b".").unwrap_or_default();
+    if decimals.len() > 20 || !decimals.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    for place in 0..6 {
+        micros = micros * 10 + u64::from(decimals.get(place).map_or(0, |digit| digit - b'0'));
+    }
+    Some(Duration::from_micros(whole * 1_000_000 + micros))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,6 +70,16 @@ mod tests {
             let expected = number.to_string().into_bytes();
             proptest::prop_assert_eq!(&out, &expected);
             proptest::prop_assert_eq!(parse(&out), Some(number));
+        }
+    }
+
+    #[test]
+    fn seconds_have_decimals() {
+        for (text, micros) in [("0.25", 250_000), ("3", 3_000_000), ("1.", 1_000_000), ("0.0000019", 1)] {
+            assert_eq!(parse_seconds(text.as_bytes()), Some(Duration::from_micros(micros)), "{text}");
+        }
+        for text in ["", "-", ".5", "-1", "1e9", "1.2.3", "99999999999", "0.1s"] {
+            assert_eq!(parse_seconds(text.as_bytes()), None, "{text}");
         }
     }
 

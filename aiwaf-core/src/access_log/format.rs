@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::csv::Columns;
 use super::record::{AccessRecord, BlockMark, LoggedClient};
 use super::{combined, common, csv, json, time};
 
@@ -171,59 +170,6 @@ impl From<LogFormat> for &'static str {
     }
 }
 
-/// Reads a log line by line; remembers the header of a csv file.
-///
-/// Cloning it after the first line gives other threads a parser that knows the columns.
-///
-/// ```
-/// use aiwaf_core::{LineParser, LogFormat};
-///
-/// let mut parser = LineParser::new(LogFormat::Csv);
-/// assert_eq!(parser.parse(b"ip,status_code,path,timestamp,method\n")?, None);
-/// let record = parser.parse(b"192.0.2.7,404,/x,2025-09-14T15:02:41,GET\n")?.unwrap();
-/// assert_eq!(record.status, 404);
-/// # Ok::<(), aiwaf_core::LineError>(())
-/// ```
-#[derive(Debug, Clone)]
-pub struct LineParser {
-    format: LogFormat,
-    columns: Option<Columns>,
-}
-
-impl LineParser {
-    /// A parser of `format` that has seen no line.
-    pub fn new(format: LogFormat) -> Self {
-        Self { format, columns: None }
-    }
-
-    /// Reads one line, with or without its line break; `None` if it holds no request: a blank line or a header.
-    ///
-    /// # Errors
-    /// [`LineError`] names the field that is missing or wrong; the parser can go on with the next line.
-    pub fn parse<'a>(&mut self, line: &'a [u8]) -> Result<Option<AccessRecord<'a>>, LineError> {
-        let line = trim_line(line);
-        if line.iter().all(u8::is_ascii_whitespace) {
-            return Ok(None);
-        }
-        if self.format != LogFormat::Csv {
-            return self.format.parse_line(line).map(Some);
-        }
-        let parsed = match &self.columns {
-            Some(columns) => columns.parse(line),
-            None => csv::parse(line),
-        };
-        // Once the columns are known, a header (of another version that appended to the file) may only stand where the
-        // server writes the time, so that no client can send one.
-        match parsed {
-            Err(error) if self.columns.is_none() || error == (LineError::Invalid { field: "timestamp" }) => {
-                self.columns = Some(Columns::from_header(line).ok_or(error)?);
-                Ok(None)
-            }
-            parsed => parsed.map(Some),
-        }
-    }
-}
-
 /// Why a line is no record of a format. Names the field, as the format spells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -278,7 +224,7 @@ fn bounded(value: &[u8], limit: usize) -> Cow<'_, [u8]> {
     Cow::Owned([value.get(..end).unwrap_or_default(), TRUNCATED].concat())
 }
 
-fn trim_line(line: &[u8]) -> &[u8] {
+pub(super) fn trim_line(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
 }

@@ -25,10 +25,18 @@ mod digits;
 mod escape;
 mod format;
 mod json;
+mod line_parser;
+mod pattern;
 mod record;
+mod server_json;
 #[cfg(test)]
 mod tests;
 mod time;
+mod w3c;
+mod well_known;
+mod wrapper;
 
-pub use format::{LineError, LineParser, LogFormat, UnknownLogFormat};
+pub use format::{LineError, LogFormat, UnknownLogFormat};
+pub use line_parser::{LineFormat, LineParser};
+pub use pattern::{InvalidPattern, LogPattern};
 pub use record::{AccessRecord, BlockAction, BlockMark, LoggedClient};

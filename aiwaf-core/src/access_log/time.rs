@@ -6,6 +6,9 @@ use crate::timestamp::Timestamp;
 /// How long a time in brackets is.
 pub(super) const CLF_LENGTH: usize = 26;
 
+/// The zone in which we write.
+const CLF_UTC: &[u8] = b" +0000";
+
 const SECONDS_PER_DAY: i64 = 86_400;
 const MONTHS: [&[u8; 3]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
@@ -34,7 +37,7 @@ pub(super) fn push_clf(out: &mut Vec<u8>, time: Timestamp) {
     digits::push_padded(out, civil.year, 4);
     out.push(b':');
     civil.push_clock(out);
-    out.extend_from_slice(b" +0000");
+    out.extend_from_slice(CLF_UTC);
 }
 
 /// Appends `2025-09-14T15:02:41`, with six decimals if the time is not at a whole second.
@@ -121,6 +124,58 @@ pub(super) fn parse_iso(text: &[u8]) -> Option<Timestamp> {
         _ => return None,
     };
     Some(Timestamp::from_unix_micros((seconds - zone) * 1_000_000 + micros))
+}
+
+/// Reads a time as any server may write it: ISO 8601, the common format's with or without brackets, decimals and zone
+/// (none means UTC), or seconds, milliseconds, microseconds or nanoseconds since the epoch, told apart by their size.
+pub(super) fn parse_any(text: &[u8]) -> Option<Timestamp> {
+    let text = text.trim_ascii();
+    let text = text.strip_prefix(b"[").and_then(|text| text.strip_suffix(b"]")).unwrap_or(text);
+    parse_iso(text).or_else(|| parse_loose_clf(text)).or_else(|| parse_epoch(text))
+}
+
+/// `14/Sep/2025:15:02:41`, then perhaps decimals, then perhaps a zone.
+fn parse_loose_clf(text: &[u8]) -> Option<Timestamp> {
+    let (head, tail) = text.split_at_checked(CLF_LENGTH - CLF_UTC.len())?;
+    let (micros, zone) = match tail.split_first() {
+        Some((b'.', decimals)) => {
+            let length = decimals.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            let (decimals, zone) = decimals.split_at_checked(length)?;
+            (millionths(decimals)?, zone)
+        }
+        _ => (0, tail),
+    };
+    let zone = if zone.is_empty() { CLF_UTC } else { zone };
+    let mut whole = [0; CLF_LENGTH];
+    let (date, rest) = whole.split_at_mut(head.len());
+    if zone.len() != rest.len() {
+        return None;
+    }
+    date.copy_from_slice(head);
+    rest.copy_from_slice(zone);
+    let time = parse_clf(&whole)?;
+    Some(Timestamp::from_unix_micros(time.as_unix_micros() + micros))
+}
+
+/// A number since the epoch. What has up to eleven digits are seconds, until the year 5138.
+fn parse_epoch(text: &[u8]) -> Option<Timestamp> {
+    let length = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (whole, decimals) = text.split_at_checked(length)?;
+    let whole = i64::try_from(digits::parse(whole)?).ok()?;
+    let decimals = match decimals.split_first() {
+        None => 0,
+        // Floating point numbers come with more digits than there is precision.
+        Some((b'.', decimals)) if decimals.iter().all(u8::is_ascii_digit) => {
+            millionths(decimals.get(..6).unwrap_or(decimals))?
+        }
+        Some(_) => return None,
+    };
+    Some(Timestamp::from_unix_micros(match length {
+        0..=11 => whole * 1_000_000 + decimals,
+        12..=14 => whole * 1000 + decimals / 1000,
+        15..=17 => whole,
+        _ => whole / 1000,
+    }))
 }
 
 /// A number written as decimals (`25` of `0.25`) in millionths; digits beyond the sixth are cut.
@@ -246,6 +301,34 @@ mod tests {
         for text in ["2025-09-14T15:02:41", "2025-09-14 15:02:41.000Z", "2025-09-14T17:02:41+02:00"] {
             assert_eq!(parse_iso(text.as_bytes()), noon, "{text}");
         }
+    }
+
+    #[test]
+    fn other_servers_times_are_read() {
+        let noon = Timestamp::parse_iso8601("2025-09-14T15:02:41Z");
+        for text in [
+            "14/Sep/2025:15:02:41 +0000",
+            "[14/Sep/2025:17:02:41 +0200]",
+            "14/Sep/2025:15:02:41",
+            "14/Sep/2025:15:02:41.000",
+            "14/Sep/2025:17:02:41.000 +0200",
+            "2025-09-14T15:02:41.000000000Z",
+            "1757862161",
+            "1757862161.000",
+            "1757862161.0000001",
+            "1757862161000",
+            "1757862161000000",
+            "1757862161000000000",
+        ] {
+            assert_eq!(parse_any(text.as_bytes()), noon, "{text}");
+        }
+        for text in ["", "-", "now", "14/Sep/2025", "-1757862161", "1757862161.x", "99999999999999999999"] {
+            assert_eq!(parse_any(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(
+            parse_any(b"1757862161.25").map(Timestamp::as_unix_micros),
+            noon.map(|noon| noon.as_unix_micros() + 250_000)
+        );
     }
 
     #[test]

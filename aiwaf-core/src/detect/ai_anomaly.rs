@@ -7,7 +7,7 @@ use arc_swap::ArcSwapOption;
 use serde::{Deserialize, Serialize};
 
 use super::{Inspection, Observation};
-use crate::behavior::{ClientEvent, ClientHistory};
+use crate::behavior::{ClientEvent, ClientHistory, Suspicion};
 use crate::client::ClientKey;
 use crate::features::{FEATURE_COUNT, features};
 use crate::keyword_learning::KeywordLearner;
@@ -30,9 +30,14 @@ pub struct AiAnomalySettings {
     /// How long behaviour is remembered, in seconds, 10 to 3,600 (`AIWAF_WINDOW_SECONDS`). Default: 300.
     #[serde(with = "seconds")]
     pub window: Duration,
-    /// The model file (`AIWAF_MODEL_PATH`), for whoever loads one into the engine; empty is none, and then keywords and
-    /// behaviour alone decide. Default: none.
+    /// The model file (`AIWAF_MODEL_PATH`); empty is `model.aiwaf` beside the lists, see
+    /// [`Settings::model_path`](crate::Settings::model_path), and `none` is no model: then, and while there is no file,
+    /// keywords and behaviour alone decide. Default: empty.
     pub model_path: String,
+    /// How often the model is judged anew even if its file has not changed, in seconds, 1 to 86,400
+    /// (`AIWAF_AI_CHECK_INTERVAL`). Default: 3,600.
+    #[serde(with = "seconds")]
+    pub check_interval: Duration,
     /// Whether keywords are learned from what attackers ask for. Default: true.
     pub learn_keywords: bool,
     /// Most keywords that are learned in an hour (`AIWAF_DYNAMIC_TOP_N`). Default: 10.
@@ -40,7 +45,8 @@ pub struct AiAnomalySettings {
     /// How many different clients must have asked for a word, in paths that look like an attack and were not found,
     /// before it is learned, 2 to 16. Default: 3.
     pub learn_min_clients: u32,
-    /// The fewest log lines that a model is trained from (`AIWAF_MIN_AI_LOGS`). Default: 10,000.
+    /// The fewest log lines that a model is trained from; one that was trained from fewer is not used
+    /// (`AIWAF_MIN_AI_LOGS`). Default: 10,000.
     pub min_ai_logs: u64,
     /// Train and use a model whatever the number of log lines (`AIWAF_FORCE_AI`). Default: false.
     pub force_ai: bool,
@@ -58,6 +64,7 @@ impl Default for AiAnomalySettings {
             ban_after: 1,
             window: Duration::from_mins(5),
             model_path: String::new(),
+            check_interval: Duration::from_hours(1),
             learn_keywords: true,
             dynamic_top_n: 10,
             learn_min_clients: 3,
@@ -111,14 +118,6 @@ struct Client {
 struct Flag {
     since: Timestamp,
     evidence: AnomalyEvidence,
-}
-
-/// What the behaviour of a client is worth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Suspicion {
-    None,
-    Indicator,
-    Proof,
 }
 
 impl AiAnomaly {
@@ -236,7 +235,7 @@ const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
 const CONFIRMED_SCANNER: u32 = 3;
 
 /// The table at [`AiAnomaly`].
-fn suspicion(evidence: &AnomalyEvidence, refused: u32) -> Suspicion {
+pub(crate) fn suspicion(evidence: &AnomalyEvidence, refused: u32) -> Suspicion {
     let AnomalyEvidence { total, scanning, not_found, keyword_hits, burst, .. } = *evidence;
     if total < 5 {
         return Suspicion::None;

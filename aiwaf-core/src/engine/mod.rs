@@ -1,10 +1,12 @@
 //! The engine: asks the protections that apply, in order, and turns the first objection into a verdict.
 
 mod builder;
+mod recorded;
 mod statistics;
 mod would_be;
 
 pub use builder::{BuildError, EngineBuilder};
+pub use recorded::{RecordBuffers, RecordedRequest};
 pub use statistics::Statistics;
 
 use std::net::IpAddr;
@@ -357,6 +359,15 @@ impl Engine {
     /// Costs time linear in the lists' size, none of it at the expense of requests.
     pub fn publish(&self, lists: &Lists, contained: u64) {
         self.lists.publish(lists, contained);
+    }
+
+    /// Puts more bans in force for the next request, beside the lists that were published last. `contained` is as in
+    /// [`Engine::publish`], of the lists together with these bans.
+    ///
+    /// Costs time in proportion to the bans that were added in this way since the last [`Engine::publish`], however long
+    /// the lists are; a network that stands on the blacklist already keeps the ban that ends last.
+    pub fn publish_additions(&self, bans: &[BlacklistEntry], contained: u64) {
+        self.lists.publish_additions(bans, contained);
     }
 
     /// Judges behaviour by `model` from now on, or without any.

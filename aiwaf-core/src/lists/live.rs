@@ -72,6 +72,26 @@ impl LiveLists {
                 self.snapshot.store(snapshot);
             }
         }
+        self.forget_recent(contained);
+    }
+
+    /// Puts more bans in force, with which the lists contain all changes that the sink numbered up to `contained`.
+    pub(crate) fn publish_additions(&self, bans: &[BlacklistEntry], contained: u64) {
+        match &self.home {
+            Home::Elsewhere(_) => self.snapshot.store(Arc::new(self.snapshot.load().with(bans))),
+            Home::Here(own) => {
+                // Under one lock, as above.
+                let mut own = own.lock();
+                let changes: Vec<_> = bans.iter().cloned().map(ListChange::AddBlacklist).collect();
+                own.apply(&changes);
+                self.snapshot.store(Arc::new(self.snapshot.load().with(bans)));
+            }
+        }
+        self.forget_recent(contained);
+    }
+
+    /// Forgets the bans that the snapshot contains.
+    fn forget_recent(&self, contained: u64) {
         self.recent.retain(|_, ban| ban.sequence > contained);
         if self.recent.len() == 0 {
             self.any_recent.store(false, Ordering::Release);

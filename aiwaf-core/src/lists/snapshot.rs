@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::sync::Arc;
+
+use ipnet::IpNet;
 
 use crate::detect::geo_block::CountrySet;
 use crate::lists::entry::{BlacklistEntry, Lists};
@@ -34,9 +37,19 @@ impl BanRecord {
     }
 }
 
-/// All five lists, compiled.
+/// All five lists, compiled, and bans that came after that.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
+    compiled: Arc<Compiled>,
+    /// For most requests empty, or small: a long blacklist is not compiled again for a few bans.
+    added: PrefixMap<BanRecord>,
+    /// What `added` is made of.
+    added_bans: Vec<(IpNet, BanRecord)>,
+}
+
+/// All five lists, compiled.
+#[derive(Debug)]
+pub(crate) struct Compiled {
     whitelist: PrefixMap<()>,
     blacklist: PrefixMap<BanRecord>,
     pub(crate) keywords: KeywordSet,
@@ -68,13 +81,22 @@ impl Snapshot {
             };
             (entry.network, BanRecord::new(entry, reason))
         });
-        Self {
+        let compiled = Compiled {
             blacklist: PrefixMap::new(blacklist, |ban| ban.end),
             whitelist: PrefixMap::new(lists.whitelist.iter().map(|entry| (entry.network, ())), |()| 0),
             keywords: KeywordSet::new(&lists.keywords, &settings.exempt_keywords),
             countries: lists.geo_blocked_countries.iter().map(|entry| entry.country).collect(),
             exempt_paths: ExemptPaths::new(settings.exempt_paths.as_deref(), &lists.path_exemptions),
-        }
+        };
+        Self { compiled: Arc::new(compiled), added: compile_bans(&[]), added_bans: Vec::new() }
+    }
+
+    /// The same lists with more bans; costs time in proportion to those that were added since they were compiled.
+    pub(crate) fn with(&self, bans: &[BlacklistEntry]) -> Self {
+        let mut added_bans = self.added_bans.clone();
+        let bans = bans.iter().map(|ban| (ban.network, BanRecord::new(ban, ban.reason.as_str().into())));
+        added_bans.extend(bans);
+        Self { compiled: Arc::clone(&self.compiled), added: compile_bans(&added_bans), added_bans }
     }
 
     /// Whether `address` bypasses every protection.
@@ -84,6 +106,21 @@ impl Snapshot {
 
     /// The ban of `address` that ends last; it may have ended already.
     pub(crate) fn ban(&self, address: IpAddr) -> Option<&BanRecord> {
-        self.blacklist.get(address)
+        match (self.blacklist.get(address), self.added.get(address)) {
+            (Some(old), Some(new)) => Some(if new.end >= old.end { new } else { old }),
+            (old, new) => new.or(old),
+        }
     }
+}
+
+impl Deref for Snapshot {
+    type Target = Compiled;
+
+    fn deref(&self) -> &Compiled {
+        &self.compiled
+    }
+}
+
+fn compile_bans(bans: &[(IpNet, BanRecord)]) -> PrefixMap<BanRecord> {
+    PrefixMap::new(bans.iter().cloned(), |ban| ban.end)
 }

@@ -81,6 +81,7 @@ impl Settings {
 
         let anomaly = &self.ai_anomaly;
         seconds_within("ai_anomaly.window", anomaly.window, 10..=3600)?;
+        seconds_within("ai_anomaly.check_interval", anomaly.check_interval, 1..=86_400)?;
         within("ai_anomaly.dynamic_top_n", anomaly.dynamic_top_n, 0..=1000)?;
         within("ai_anomaly.learn_min_clients", anomaly.learn_min_clients, 2..=16)?;
         within("ai_anomaly.max_clients", anomaly.max_clients, 1_000..=100_000_000)?;

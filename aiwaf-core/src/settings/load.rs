@@ -7,6 +7,7 @@ use crate::suggest::closest;
 
 /// The original's names of variables (after `AIWAF_`), and the settings that they stand for.
 const NAMES: &[(&str, &str)] = &[
+    ("AI_CHECK_INTERVAL", "ai_anomaly.check_interval"),
     ("AI_CONTAMINATION", "ai_anomaly.contamination"),
     ("ALLOWED_PATH_KEYWORDS", "ip_keyword_block.allowed_path_keywords"),
     ("CAPTURE_EXTENDED_REQUEST_INFO", "bans.capture_extended_request_info"),
@@ -41,9 +42,9 @@ const NAMES: &[(&str, &str)] = &[
     ("WINDOW_SECONDS", "ai_anomaly.window"),
 ];
 
-/// Variables that are no settings: they say where settings are, belong to the demo, or (the last two) switched on in
+/// Variables that are no settings: they say where settings are, belong to the demo, or (the last one) switched on in
 /// the original what is always on here.
-const NO_SETTINGS: &[&str] = &["CONFIG", "DEMO_ADDR", "USE_RUST", "AI_CHECK_INTERVAL"];
+const NO_SETTINGS: &[&str] = &["CONFIG", "DEMO_ADDR", "USE_RUST"];
 
 impl Settings {
     /// Settings from the text of an `aiwaf.toml` and from variables, which win.
@@ -89,6 +90,22 @@ impl Settings {
         }
         settings.check()?;
         Ok(settings)
+    }
+
+    /// The setting, as `section.key`, that a variable such as `AIWAF_RATE_MAX` sets; `None` if it sets none. What
+    /// `AIWAF_USE_CSV` sets yields to `AIWAF_STORE`.
+    ///
+    /// ```
+    /// use aiwaf_core::Settings;
+    ///
+    /// assert_eq!(Settings::variable_target("AIWAF_RATE_MAX").as_deref(), Some("rate_limit.max"));
+    /// assert_eq!(Settings::variable_target("AIWAF_CONFIG"), None);
+    /// ```
+    pub fn variable_target(variable: &str) -> Option<String> {
+        match variable.strip_prefix("AIWAF_")? {
+            "USE_CSV" => Some("storage.store".to_owned()),
+            name => setting_of(name, &to_table(&Self::default()).ok()?),
+        }
     }
 
     fn with_variable(self, name: &str, text: &str) -> Result<Self, SettingsError> {

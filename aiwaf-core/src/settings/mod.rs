@@ -7,6 +7,7 @@ pub(crate) mod seconds;
 
 pub use check::SettingsError;
 
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use ipnet::IpNet;
@@ -165,6 +166,35 @@ impl StorageSettings {
     }
 }
 
+impl Settings {
+    /// The file of the model: where training puts it and services look for it. `None` if models are switched off.
+    ///
+    /// It is `ai_anomaly.model_path`, and by default `model.aiwaf` beside the CSV lists or, if the lists live elsewhere,
+    /// in `storage.data_dir`.
+    ///
+    /// ```
+    /// use std::path::Path;
+    /// use aiwaf_core::Settings;
+    ///
+    /// let mut settings = Settings::default();
+    /// assert_eq!(settings.model_path().as_deref(), Some(Path::new("aiwaf_data/model.aiwaf")));
+    /// settings.storage.store = "csv:/var/lib/aiwaf".into();
+    /// assert_eq!(settings.model_path().as_deref(), Some(Path::new("/var/lib/aiwaf/model.aiwaf")));
+    /// settings.ai_anomaly.model_path = "none".into();
+    /// assert_eq!(settings.model_path(), None);
+    /// ```
+    pub fn model_path(&self) -> Option<PathBuf> {
+        match self.ai_anomaly.model_path.as_str() {
+            "none" => None,
+            "" => {
+                let lists = self.storage.store.strip_prefix("csv:").filter(|directory| !directory.is_empty());
+                Some(Path::new(lists.unwrap_or(&self.storage.data_dir)).join("model.aiwaf"))
+            }
+            path => Some(PathBuf::from(path)),
+        }
+    }
+}
+
 /// `[exemptions]`: which paths are exempt, beside those on the list.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -244,6 +274,7 @@ impl Settings {
             | Protection::AiAnomaly
             | Protection::UuidTamper
             | Protection::Logging => 0,
+            Protection::AttackSignatures => self.attack_signatures.max_body_bytes,
         }
     }
 

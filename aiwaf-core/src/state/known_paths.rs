@@ -31,12 +31,16 @@ impl KnownPaths {
     /// Takes note of an answer.
     pub(crate) fn observe(&self, observation: &Observation<'_>) {
         let inspection = &observation.inspection;
-        if inspection.request.method != "GET" || !(200..400).contains(&observation.outcome.status) {
+        self.note(inspection.path, inspection.request.method, observation.outcome.status, inspection.client);
+    }
+
+    /// Takes note that `client` got an answer of `status` for `path`, which is in normal form.
+    pub(crate) fn note(&self, path: &[u8], method: &str, status: u16, client: ClientKey) {
+        if method != "GET" || !(200..400).contains(&status) {
             return;
         }
-        let client = inspection.client;
         self.paths.update(
-            hash_text(inspection.path),
+            hash_text(path),
             || Answered { first: client, several: false },
             |answered| answered.several |= answered.first != client,
         );

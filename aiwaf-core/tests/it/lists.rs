@@ -91,6 +91,26 @@ fn a_ban_stays_until_lists_that_contain_it_say_otherwise() {
 }
 
 #[test]
+fn additions_are_in_force_beside_the_lists_until_those_are_published_again() {
+    let (engine, _) = recorded();
+    let whitelist = whitelisting(&["203.0.113.4"]).whitelist;
+    engine.publish(&Lists { whitelist, ..banning("203.0.113.1", Some(second(50.0))) }, 0);
+    Visit::get("/.env").from(client(5)).inspect(&engine);
+    let added = |network: &str, end| banning(network, end).blacklist;
+    engine.publish_additions(&added("203.0.113.2", None), 0);
+    engine.publish_additions(&added("203.0.113.0/30", Some(second(100.0))), 0);
+    engine.publish_additions(&added("203.0.113.4", None), 0);
+    let denied = |time| [1, 2, 3, 4, 5].map(|last| !may_pass(&engine, &format!("203.0.113.{last}"), time));
+    assert_eq!(denied(1.0), [true, true, true, false, true], "the whitelist wins");
+    assert_eq!(denied(60.0), [true, true, true, false, true], "the ban that ends last counts");
+    assert_eq!(denied(101.0), [false, true, false, false, true]);
+    engine.publish_additions(&[], 1);
+    assert_eq!(denied(102.0), [false, true, false, false, false], "what is contained is kept no longer");
+    engine.publish(&banning("203.0.113.1", None), 1);
+    assert_eq!(denied(103.0), [true, false, false, false, false]);
+}
+
+#[test]
 fn who_was_pardoned_can_be_banned_again() {
     let (engine, sink) = recorded();
     for (contained, offences) in [(1, 1), (2, 2), (3, 3)] {
@@ -206,8 +226,12 @@ fn without_a_store_publishing_is_not_undone_by_what_is_learned() {
                     Visit::get("/cgi-bin/evilshell").from(client(number)).exchange(&engine, 404);
                 });
             });
-            threads.spawn(|| engine.publish(&lists, 0));
+            threads.spawn(|| {
+                engine.publish(&lists, 0);
+                engine.publish_additions(&banning("198.51.100.8", None).blacklist, 0);
+            });
         });
         assert!(!may_pass(&engine, "198.51.100.7", 1.0));
+        assert!(!may_pass(&engine, "198.51.100.8", 1.0));
     }
 }

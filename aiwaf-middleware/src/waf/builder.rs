@@ -8,11 +8,15 @@ use std::time::SystemTime;
 use aiwaf_core::{
     CountryLookup, EngineBuilder, MaxMindCountries, Protection, RoutePolicy, Settings, Timestamp,
 };
+#[cfg(feature = "ml")]
+use aiwaf_ml::ModelWatch;
 #[cfg(feature = "storage")]
 use aiwaf_storage::{LateStore, Store, StoreError};
 
 #[cfg(feature = "storage")]
 use super::kept_lists::KeptLists;
+#[cfg(feature = "ml")]
+use super::kept_model::KeptModel;
 use super::{Aiwaf, Clock, Error, Shared};
 use crate::client_address::ClientAddress;
 use crate::request_log::RequestLog;
@@ -82,7 +86,8 @@ impl AiwafBuilder {
     }
 
     /// Completes the engine in ways that are no settings: a country look-up or a model of one's own. The lists come
-    /// from the store, whatever is said here.
+    /// from the store, whatever is said here, and a model file takes the place of a model, unless
+    /// `ai_anomaly.model_path` is `none`.
     pub fn engine(mut self, complete: impl FnOnce(EngineBuilder) -> EngineBuilder + Send + 'static) -> Self {
         self.engine.push(Box::new(complete));
         self
@@ -168,11 +173,21 @@ impl AiwafBuilder {
         let place = "Memory".to_owned();
         #[cfg(feature = "storage")]
         let keeper = sink.start(store, &engine, log.clone(), &self.clock, self.fail_closed)?;
+        #[cfg(feature = "ml")]
+        let model = match settings.model_path() {
+            Some(path) if engine.is_enabled(Protection::AiAnomaly) => {
+                let watch = ModelWatch::new(path);
+                Some(KeptModel::start(watch, &engine, log.clone(), &self.clock).map_err(Error::Thread)?)
+            }
+            _ => None,
+        };
         let address = ClientAddress::new(settings.client.trusted_proxies.iter().copied());
         let shared = Shared {
             address,
             #[cfg(feature = "storage")]
             keeper,
+            #[cfg(feature = "ml")]
+            model,
             place,
             log,
             clock: self.clock,
@@ -195,12 +210,18 @@ impl AiwafBuilder {
         if let Some(problem) = unreadable_countries {
             shared.report("country_database", &problem);
         }
-        let anomaly = &shared.engine.settings().ai_anomaly;
-        if !anomaly.model_path.is_empty() && shared.engine.is_enabled(Protection::AiAnomaly) {
+        #[cfg(feature = "ml")]
+        if let Some(model) = &shared.model {
+            model.first_look();
+        }
+        #[cfg(not(feature = "ml"))]
+        if !["", "none"].contains(&shared.engine.settings().ai_anomaly.model_path.as_str())
+            && shared.engine.is_enabled(Protection::AiAnomaly)
+        {
             shared.report(
-                "model",
-                "this version reads no model files, so ai_anomaly goes by keywords and behaviour alone: remove \
-                 ai_anomaly.model_path (AIWAF_MODEL_PATH)",
+                "model_unusable",
+                "this build reads no model files, so ai_anomaly goes by keywords and behaviour alone: build it with the \
+                 feature `ml` of aiwaf-middleware, or set ai_anomaly.model_path (AIWAF_MODEL_PATH) to none",
             );
         }
         Ok(Aiwaf { shared: Arc::new(shared) })

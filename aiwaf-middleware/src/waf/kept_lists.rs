@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::sync::{Arc, OnceLock, Weak};
 
 use aiwaf_core::{ChangeSink, Engine, ListChange};
-use aiwaf_storage::{KeeperOptions, ListKeeper, Published, Store, StoreEvent};
+use aiwaf_storage::{KeeperOptions, ListKeeper, Published, PublishedAdditions, Store, StoreEvent};
 
 use super::{Clock, Error};
 use crate::request_log::{Event, RequestLog};
@@ -29,15 +29,22 @@ impl KeptLists {
         clock: &Clock,
         must_load: bool,
     ) -> Result<Arc<ListKeeper>, Error> {
+        // The engine owns the keeper, which must not own the engine.
+        let weak: Weak<Engine> = Arc::downgrade(engine);
+        let target = Weak::clone(&weak);
+        let publish_additions = move |added: PublishedAdditions| {
+            if let Some(engine) = target.upgrade() {
+                engine.publish_additions(&added.bans, added.through);
+            }
+        };
         let options = KeeperOptions {
+            publish_additions: Some(Arc::new(publish_additions)),
             clock: Arc::clone(clock),
             must_load,
             // As long as a repeated offence counts as one.
             keep_ended_bans: engine.settings().bans.forgive_after,
             ..KeeperOptions::default()
         };
-        // The engine owns the keeper, which must not own the engine.
-        let weak: Weak<Engine> = Arc::downgrade(engine);
         let publish = Box::new(move |published: Published| {
             if let Some(engine) = weak.upgrade() {
                 engine.publish(&published.lists, published.through);

@@ -3,6 +3,8 @@
 mod builder;
 #[cfg(feature = "storage")]
 mod kept_lists;
+#[cfg(feature = "ml")]
+mod kept_model;
 mod ticket;
 
 pub use builder::AiwafBuilder;
@@ -22,6 +24,8 @@ use aiwaf_core::{BuildError, Engine, ProtectionSet, Settings, SettingsError, Tim
 #[cfg(feature = "storage")]
 use aiwaf_storage::{ListKeeper, StoreError};
 
+#[cfg(feature = "ml")]
+use self::kept_model::KeptModel;
 use crate::body::Prefix;
 use crate::client_address::ClientAddress;
 use crate::layer::AiwafLayer;
@@ -63,6 +67,9 @@ struct Shared {
     // Before the log, so that it is dropped first and can tell how the stop went.
     #[cfg(feature = "storage")]
     keeper: Arc<ListKeeper>,
+    /// `None` if there is to be no model.
+    #[cfg(feature = "ml")]
+    model: Option<KeptModel>,
     place: String,
     log: Option<Arc<RequestLog>>,
     clock: Clock,
@@ -100,8 +107,8 @@ pub enum Error {
     #[cfg(feature = "storage")]
     #[error("opening the lists failed: {0}")]
     Store(#[from] StoreError),
-    /// The thread of the logs can't be started.
-    #[error("starting the thread of the logs failed: {0}; let this user start more threads")]
+    /// The thread of the logs, or of the model, can't be started.
+    #[error("starting a thread failed: {0}; let this user start more threads")]
     Thread(io::Error),
 }
 
@@ -172,6 +179,15 @@ impl Aiwaf {
     /// The time by its clock.
     pub fn now(&self) -> Timestamp {
         (self.shared.clock)()
+    }
+
+    /// Looks at the model file now, on this thread, instead of within two seconds: for programs that have just trained
+    /// one. What is found is in force for the next request.
+    #[cfg(feature = "ml")]
+    pub fn check_model(&self) {
+        if let Some(model) = &self.shared.model {
+            model.look();
+        }
     }
 
     /// Waits, on this thread, until all bans, learned keywords and log lines so far are written.
@@ -295,6 +311,10 @@ impl Shared {
     }
 
     fn shutdown(&self) -> Result<(), NotFlushed> {
+        #[cfg(feature = "ml")]
+        if let Some(model) = &self.model {
+            model.shutdown();
+        }
         #[cfg(feature = "storage")]
         let stored = self.keeper.shutdown().map_err(|error| NotFlushed { what: error.to_string() });
         #[cfg(not(feature = "storage"))]

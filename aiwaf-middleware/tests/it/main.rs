@@ -7,5 +7,8 @@ mod failing;
 mod hostile;
 mod judging;
 mod logs;
+#[cfg(feature = "ml")]
+mod model;
 mod routers;
+mod shared_lists;
 mod support;

@@ -6,6 +6,7 @@ use std::hash::Hash;
 use aiwaf_core::{KeywordEntry, KeywordSource, ListChange, ListName, Lists, display_network};
 
 use super::{Backup, BackupError, Invalid};
+use crate::fit::fit;
 use crate::manager::Manager;
 use crate::memory::apply_fitting;
 
@@ -105,7 +106,7 @@ impl Manager {
             ImportMode::Replace => replace(backup),
         };
         let mut after = before.clone();
-        apply_fitting(&mut after, &changes);
+        apply_fitting(&mut after, &changes.iter().map(fit).collect::<Vec<_>>());
         let report = ImportReport { differences: differences(&before, &after), skipped, more_skipped };
         if !options.dry_run && before != after {
             self.apply(&changes)?;

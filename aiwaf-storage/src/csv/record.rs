@@ -29,26 +29,38 @@ pub(super) enum Shape {
     Broken(&'static str),
 }
 
-/// Splits a file into rows. Linear; broken rows are one line long.
-pub(super) fn split(text: &[u8]) -> Vec<Record> {
-    let mut records = Vec::new();
-    let (mut start, mut line) = (0, 1);
-    while let Some(rest) = text.get(start..).filter(|rest| !rest.is_empty()) {
+/// The rows of a file, one after the other. Linear; broken rows are one line long.
+pub(super) fn split(text: &[u8]) -> impl Iterator<Item = Record> + Clone {
+    Records { text, start: 0, line: 1 }
+}
+
+#[derive(Clone)]
+struct Records<'a> {
+    text: &'a [u8],
+    start: usize,
+    line: u64,
+}
+
+impl Iterator for Records<'_> {
+    type Item = Record;
+
+    fn next(&mut self) -> Option<Record> {
+        let (start, line) = (self.start, self.line);
+        let rest = self.text.get(start..).filter(|rest| !rest.is_empty())?;
         let plain_length = plain_line(rest);
         let (length, shape) = match plain_length.map_or_else(|| measure(rest), Ok) {
             Ok(length) => (length, shape(rest.get(..length).unwrap_or(rest))),
             Err(what) => (first_line(rest), Shape::Broken(what)),
         };
         let is_plain = plain_length.is_some();
-        records.push(Record { line, range: start..start + length, shape, is_plain });
-        line += if is_plain {
+        self.line += if is_plain {
             1
         } else {
             memchr::memchr_iter(b'\n', rest.get(..length).unwrap_or(rest)).count() as u64
         };
-        start += length;
+        self.start += length;
+        Some(Record { line, range: start..start + length, shape, is_plain })
     }
-    records
 }
 
 /// The record without its line break.
@@ -121,7 +133,7 @@ mod tests {
     use super::*;
 
     fn shapes(text: &str) -> Vec<(u64, Shape)> {
-        split(text.as_bytes()).iter().map(|record| (record.line, record.shape)).collect()
+        split(text.as_bytes()).map(|record| (record.line, record.shape)).collect()
     }
 
     #[test]
@@ -147,7 +159,7 @@ mod tests {
     proptest! {
         #[test]
         fn rows_cover_the_file_and_agree_with_the_reader(text in "[a\",\n\r ]{0,60}") {
-            let records = split(text.as_bytes());
+            let records: Vec<Record> = split(text.as_bytes()).collect();
             let mut end = 0;
             for record in &records {
                 prop_assert_eq!(record.range.start, end);

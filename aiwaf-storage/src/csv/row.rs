@@ -3,8 +3,8 @@
 use std::hash::Hash;
 
 use aiwaf_core::{
-    BlacklistEntry, CountryCode, CountryEntry, KeywordEntry, KeywordSource, ListName, Lists,
-    PathExemptionEntry, Timestamp, WhitelistEntry, display_network, parse_network,
+    BlacklistEntry, CountryCode, CountryEntry, KeywordEntry, KeywordSource, ListChange, ListName, Lists,
+    PathExemptionEntry, Timestamp, WhitelistEntry, canonical_network, display_network, parse_network,
 };
 use ipnet::IpNet;
 
@@ -22,6 +22,10 @@ pub(super) trait Row: Clone + PartialEq {
 
     fn list(lists: &mut Lists) -> &mut Vec<Self>;
     fn key(&self) -> Self::Key;
+    /// The key that the first column names, if it makes sense.
+    fn read_key(text: &str) -> Option<Self::Key>;
+    /// The key that a change of one entry of this list is about.
+    fn key_of_change(change: &ListChange) -> Option<Self::Key>;
     /// The entry, as [`fit::fit`] leaves it, or why there is none.
     fn read(cells: &mut Cells<'_>) -> Result<Self, String>;
     /// One text for each column.
@@ -130,6 +134,18 @@ impl Row for WhitelistEntry {
         self.network
     }
 
+    fn read_key(text: &str) -> Option<IpNet> {
+        parse_network(text).ok()
+    }
+
+    fn key_of_change(change: &ListChange) -> Option<IpNet> {
+        match change {
+            ListChange::AddWhitelist(entry) => Some(entry.key()),
+            ListChange::RemoveWhitelist(network) => Some(canonical_network(*network)),
+            _ => None,
+        }
+    }
+
     fn read(cells: &mut Cells<'_>) -> Result<Self, String> {
         let added = cells.added(1);
         Ok(Self { network: cells.network(0)?, reason: fit::fit_reason(cells.text(2).to_owned()), added })
@@ -160,6 +176,18 @@ impl Row for BlacklistEntry {
 
     fn key(&self) -> IpNet {
         self.network
+    }
+
+    fn read_key(text: &str) -> Option<IpNet> {
+        parse_network(text).ok()
+    }
+
+    fn key_of_change(change: &ListChange) -> Option<IpNet> {
+        match change {
+            ListChange::AddBlacklist(entry) => Some(entry.key()),
+            ListChange::RemoveBlacklist(network) => Some(canonical_network(*network)),
+            _ => None,
+        }
     }
 
     fn read(cells: &mut Cells<'_>) -> Result<Self, String> {
@@ -205,6 +233,18 @@ impl Row for KeywordEntry {
         self.keyword.clone()
     }
 
+    fn read_key(text: &str) -> Option<String> {
+        fit::fit_keyword(text)
+    }
+
+    fn key_of_change(change: &ListChange) -> Option<String> {
+        match change {
+            ListChange::AddKeyword(entry) => Some(entry.key()),
+            ListChange::RemoveKeyword(keyword) => Some(keyword.clone()),
+            _ => None,
+        }
+    }
+
     fn read(cells: &mut Cells<'_>) -> Result<Self, String> {
         let keyword = fit::fit_keyword(cells.text(0));
         Ok(Self {
@@ -234,6 +274,18 @@ impl Row for CountryEntry {
         self.country
     }
 
+    fn read_key(text: &str) -> Option<CountryCode> {
+        text.parse().ok()
+    }
+
+    fn key_of_change(change: &ListChange) -> Option<CountryCode> {
+        match change {
+            ListChange::AddCountry(entry) => Some(entry.key()),
+            ListChange::RemoveCountry(country) => Some(*country),
+            _ => None,
+        }
+    }
+
     fn read(cells: &mut Cells<'_>) -> Result<Self, String> {
         let country: Result<CountryCode, _> = cells.text(0).parse();
         Ok(Self { country: country.map_err(|error| error.to_string())?, added: cells.added(1) })
@@ -256,6 +308,18 @@ impl Row for PathExemptionEntry {
 
     fn key(&self) -> String {
         self.path.clone()
+    }
+
+    fn read_key(text: &str) -> Option<String> {
+        fit::fit_path(text)
+    }
+
+    fn key_of_change(change: &ListChange) -> Option<String> {
+        match change {
+            ListChange::AddPathExemption(entry) => Some(entry.key()),
+            ListChange::RemovePathExemption(path) => Some(path.clone()),
+            _ => None,
+        }
     }
 
     fn read(cells: &mut Cells<'_>) -> Result<Self, String> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use aiwaf_core::{ChangeSink, ListChange, Lists, Timestamp};
+use aiwaf_core::{BlacklistEntry, ChangeSink, ListChange, Lists, Timestamp};
 use parking_lot::{Condvar, Mutex};
 
 use self::queue::Queue;
@@ -23,7 +23,11 @@ use crate::store::{RowProblem, Store};
 /// - **What others change**, by hand, by command or in another process, is noticed within
 ///   [`KeeperOptions::poll_interval`] and published.
 /// - **If the store fails**, nothing is lost and nobody is let in: the last lists stay in force, changes wait, and are
-///   stored when the store is back. One event tells that it failed, one that it is back.
+///   stored when the store is back. One event tells that it failed, one that it is back. If only some lists can't be
+///   read, as with a broken first line of one CSV file, that list stays as it was and the others go on; if it is the
+///   blacklist, all do, for only the engine remembers it.
+/// - **If another process keeps it locked**, changes wait too, and what others change is still published; it counts as
+///   failed after 5 s.
 /// - **Bans that ended** are removed from the store after [`KeeperOptions::keep_ended_bans`].
 /// - Under load the thread rests four times as long as the last batch took, a poll interval at most, so that an attack
 ///   on long lists costs no more than a fifth of a processor.
@@ -65,11 +69,17 @@ pub struct KeeperOptions {
     pub keep_ended_bans: Duration,
     /// How often bans that ended are looked for; by default 60 s.
     pub sweep_interval: Duration,
-    /// How long a stop waits for a store that fails; by default 5 s.
+    /// How long a stop waits for a store that fails or is locked; by default 5 s. One that does not answer at all is
+    /// given up a second later.
     pub stop_patience: Duration,
     /// Whether to start only if the lists can be loaded; by default true. Otherwise a store that fails at the start is
-    /// treated like one that fails later: it is reported, and its lists are in force as soon as it works.
+    /// treated like one that fails later: it is reported, and its lists are in force as soon as it works. If only some
+    /// lists can't be read, the others are in force.
     pub must_load: bool,
+    /// Gets bans that were added while nothing else changed, where the store can tell that
+    /// ([`Store::additions_since`]): then one ban more on a long list costs next to nothing. Called by one thread at a
+    /// time, as what publishes all lists. By default `None`: all lists are loaded and published with every change.
+    pub publish_additions: Option<Arc<dyn Fn(PublishedAdditions) + Send + Sync>>,
     /// What time it is; by default [`system_clock`].
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
@@ -83,6 +93,7 @@ impl Default for KeeperOptions {
             sweep_interval: Duration::from_mins(1),
             stop_patience: Duration::from_secs(5),
             must_load: true,
+            publish_additions: None,
             clock: Arc::new(system_clock),
         }
     }
@@ -107,6 +118,9 @@ pub fn system_clock() -> Timestamp {
     Timestamp::UNIX_EPOCH + since
 }
 
+/// How much longer than [`KeeperOptions::stop_patience`] a stop waits for a call of the store to return.
+const STOP_GRACE: Duration = Duration::from_secs(1);
+
 /// The moment after `wait`; a wait without end is a year.
 fn later(wait: Duration) -> Instant {
     Instant::now() + wait.min(Duration::from_hours(24 * 365))
@@ -121,7 +135,36 @@ pub struct Published {
     pub through: u64,
 }
 
+/// Bans that are in force from now on, beside the lists that were published before.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PublishedAdditions {
+    /// The bans; some of them may have been published already.
+    pub bans: Vec<BlacklistEntry>,
+    /// With them, the lists hold all changes up to this number, which [`ChangeSink::submit`] returned.
+    pub through: u64,
+}
+
 /// What operators should know about the store.
+///
+/// A program with metrics of its own counts them where it hears of them, in the `report` of [`ListKeeper::start`]; one
+/// that is asked for its metrics reads [`ListKeeper::failure`], [`ListKeeper::times_lost`] and [`ListKeeper::shed`].
+///
+/// ```
+/// use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+/// use aiwaf_storage::StoreEvent;
+///
+/// static STORE_IS_LOST: AtomicBool = AtomicBool::new(false);
+/// static CHANGES_SHED: AtomicU64 = AtomicU64::new(0);
+///
+/// let report = |event: StoreEvent| match event {
+///     StoreEvent::Lost { .. } => STORE_IS_LOST.store(true, Ordering::Relaxed),
+///     StoreEvent::Back => STORE_IS_LOST.store(false, Ordering::Relaxed),
+///     StoreEvent::Shed { changes } => drop(CHANGES_SHED.fetch_add(changes, Ordering::Relaxed)),
+///     other => eprintln!("{other}"),
+/// };
+/// report(StoreEvent::Shed { changes: 3 });
+/// assert_eq!(CHANGES_SHED.load(Ordering::Relaxed), 3);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreEvent {
@@ -135,7 +178,7 @@ pub enum StoreEvent {
     #[error("the lists' store works again")]
     Back,
     /// Rows that can't be understood; said again only if they change.
-    #[error("{} rows of the lists can't be understood, the first: {}", .problems.len() + .more, first(.problems))]
+    #[error("{} rows of the lists can't be understood: {}", .problems.len() + .more, describe(.problems, *.more))]
     Problems {
         /// The rows.
         problems: Vec<RowProblem>,
@@ -158,9 +201,18 @@ pub enum StoreEvent {
     },
 }
 
-fn first(problems: &[RowProblem]) -> String {
-    problems.first().map(ToString::to_string).unwrap_or_default()
+/// The first rows, and how many more there are.
+fn describe(problems: &[RowProblem], more: usize) -> String {
+    let mut parts: Vec<String> = problems.iter().take(DESCRIBED).map(ToString::to_string).collect();
+    let rest = problems.len().saturating_sub(DESCRIBED) + more;
+    if rest > 0 {
+        parts.push(format!("and {rest} more"));
+    }
+    parts.join("; ")
 }
+
+/// How many rows that can't be understood an event names.
+const DESCRIBED: usize = 5;
 
 /// Changes that are not stored yet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -192,6 +244,7 @@ struct State {
     published: u64,
     /// Why the store fails, if it does.
     failure: Option<String>,
+    times_lost: u64,
 }
 
 impl ListKeeper {
@@ -217,6 +270,7 @@ impl ListKeeper {
                 stopped: false,
                 published: 0,
                 failure: None,
+                times_lost: 0,
             }),
             work: Condvar::new(),
             progress: Condvar::new(),
@@ -243,6 +297,11 @@ impl ListKeeper {
     /// How many changes were dropped because too many were waiting.
     pub fn shed(&self) -> u64 {
         self.shared.state.lock().queue.shed()
+    }
+
+    /// How often the store was lost since the start, which it may be at the moment ([`ListKeeper::failure`]).
+    pub fn times_lost(&self) -> u64 {
+        self.shared.state.lock().times_lost
     }
 
     /// Why the store fails, if it does.
@@ -279,18 +338,30 @@ impl ListKeeper {
     /// # Errors
     /// [`NotStored`] if the store failed for longer than [`KeeperOptions::stop_patience`].
     pub fn shutdown(&self) -> Result<(), NotStored> {
-        {
-            let mut state = self.shared.state.lock();
-            state.stop_by.get_or_insert(later(self.stop_patience));
-            self.shared.work.notify_all();
-        }
         let thread = self.thread.lock().take();
+        let mut state = self.shared.state.lock();
+        let stop_by = *state.stop_by.get_or_insert(later(self.stop_patience));
+        self.shared.work.notify_all();
         // A callback that owns the keeper may drop it on the keeper's own thread, which can't wait for itself.
-        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id())
-            && thread.join().is_err()
-        {
-            let error = "the thread of the lists ended by a panic in a callback".to_owned();
-            self.shared.state.lock().failure = Some(error);
+        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
+            while !state.stopped {
+                // A store that does not even answer is left to itself.
+                if self.shared.progress.wait_until(&mut state, stop_by + STOP_GRACE).timed_out() {
+                    break;
+                }
+            }
+            let has_stopped = state.stopped;
+            drop(state);
+            let error = if has_stopped {
+                thread.join().is_err().then_some("the thread of the lists ended by a panic in a callback")
+            } else {
+                Some("the store does not answer: look what keeps it busy")
+            };
+            if let Some(error) = error {
+                self.shared.state.lock().failure = Some(error.to_owned());
+            }
+        } else {
+            drop(state);
         }
         let state = self.shared.state.lock();
         let waiting = state.queue.last().saturating_sub(state.published);

@@ -6,6 +6,7 @@ use aiwaf_core::{CountryCode, KeywordSource, ListChange, ListName, Lists, canoni
 use ipnet::IpNet;
 
 use crate::fit::fit;
+use crate::memory::is_addition;
 
 /// The number of a change that was not taken. No publication reaches it.
 pub(super) const SHED: u64 = u64::MAX;
@@ -143,17 +144,6 @@ impl Key {
             Self::EndedBans => ListName::Blacklist,
         }
     }
-}
-
-fn is_addition(change: &ListChange) -> bool {
-    matches!(
-        change,
-        ListChange::AddWhitelist(_)
-            | ListChange::AddBlacklist(_)
-            | ListChange::AddKeyword(_)
-            | ListChange::AddCountry(_)
-            | ListChange::AddPathExemption(_)
-    )
 }
 
 /// Two additions of one key as one, by the rules of [`Lists::apply`] itself.

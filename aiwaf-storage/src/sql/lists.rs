@@ -8,7 +8,7 @@ use diesel::QueryResult;
 use super::row::{BlacklistRow, CountryRow, KeywordRow, PathExemptionRow, Row, WhitelistRow};
 use super::tables::{Table, Tables};
 use crate::fit::fit;
-use crate::memory::apply_fitted;
+use crate::memory::{apply_fitted, is_addition};
 use crate::store::{Loaded, RowProblem};
 
 /// All lists; in a transaction that sees one state of the database.
@@ -193,15 +193,4 @@ impl<R: Row> Part<R> {
         connection.insert(&insertions)?;
         Ok(!deletions.is_empty() || !insertions.is_empty())
     }
-}
-
-fn is_addition(change: &ListChange) -> bool {
-    matches!(
-        change,
-        ListChange::AddWhitelist(_)
-            | ListChange::AddBlacklist(_)
-            | ListChange::AddKeyword(_)
-            | ListChange::AddCountry(_)
-            | ListChange::AddPathExemption(_)
-    )
 }

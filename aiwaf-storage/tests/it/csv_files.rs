@@ -3,7 +3,7 @@
 use std::fs;
 
 use aiwaf_core::{BanSource, KeywordSource, ListChange, Timestamp};
-use aiwaf_storage::{CsvStore, Store, StoreError};
+use aiwaf_storage::{CsvStore, Revision, Store, StoreError};
 
 use crate::support::*;
 
@@ -223,6 +223,79 @@ fn leftovers_of_a_crash_are_harmless_and_cleaned() {
     assert_eq!(bans(&store), ["10.0.0.1"]);
     assert!(!directory.path().join(".aiwaf-x1y2z3.tmp").exists());
     assert!(directory.path().join("notes.tmp").exists());
+}
+
+/// The networks that came since `revision`, or nothing if everything must be read again.
+fn additions(store: &CsvStore, revision: &Revision) -> Option<Vec<ipnet::IpNet>> {
+    let additions = store.additions_since(revision).unwrap()?;
+    assert_eq!(additions.revision, store.revision().unwrap());
+    Some(additions.bans.into_iter().map(|ban| ban.network).collect())
+}
+
+#[test]
+fn new_bans_are_read_without_the_rest() {
+    let (directory, store) = csv();
+    let other = CsvStore::open(directory.path()).unwrap();
+    other.apply(&[add_ban("10.0.0.1"), whitelist("10.9.9.9")]).unwrap();
+    let first = store.revision().unwrap();
+    assert_eq!(additions(&store, &first), Some(vec![]));
+    other.apply(&[add_ban("10.0.0.2"), add_ban("2001:db8::/64")]).unwrap();
+    store.apply(&[ListChange::AddBlacklist(automatic("10.0.0.3", 9))]).unwrap();
+    let second = store.revision().unwrap();
+    let expected = ["10.0.0.2", "2001:db8::/64", "10.0.0.3"].map(net);
+    assert_eq!(additions(&store, &first).unwrap(), expected);
+    assert_eq!(additions(&other, &second), Some(vec![]));
+
+    other.apply(&[whitelist("10.8.8.8")]).unwrap();
+    assert_eq!(additions(&store, &second), None, "another list changed");
+    let third = store.revision().unwrap();
+    other.apply(&[add_ban("10.0.0.4"), ListChange::RemoveBlacklist(net("10.0.0.1"))]).unwrap();
+    assert_eq!(additions(&store, &third), None, "something was removed");
+    let fourth = store.revision().unwrap();
+    other.apply(&[add_ban("10.0.0.5"), ListChange::AddBlacklist(automatic("10.0.0.3", 99))]).unwrap();
+    assert_eq!(additions(&store, &fourth), None, "something was altered");
+    assert_eq!(bans(&store).len(), 5);
+}
+
+#[test]
+fn an_edit_by_hand_is_never_taken_for_an_addition() {
+    let (directory, store) = csv();
+    store.apply(&[add_ban("10.0.0.1")]).unwrap();
+    let before = store.revision().unwrap();
+    let text = read(&directory, "blacklist.csv");
+    // In place, longer, and with another first row; then something is added in the usual way.
+    write(&directory, "blacklist.csv", text.replace("10.0.0.1,scanner", "10.0.0.2,somebody else,"));
+    let edited = store.revision().unwrap();
+    assert_eq!(additions(&store, &before), None);
+    store.apply(&[add_ban("10.0.0.3")]).unwrap();
+    assert_eq!(additions(&store, &before), None);
+    assert_eq!(additions(&store, &edited), None);
+    let known = store.revision().unwrap();
+    store.apply(&[add_ban("10.0.0.4")]).unwrap();
+    assert_eq!(additions(&store, &known).unwrap(), [net("10.0.0.4")]);
+    fs::remove_file(directory.path().join(".lock")).unwrap();
+    assert_eq!(additions(&store, &known), None);
+    store.apply(&[add_ban("10.0.0.5")]).unwrap();
+    assert_eq!(additions(&store, &known), None);
+}
+
+#[cfg(unix)]
+#[test]
+fn bans_are_appended_and_everything_else_is_rewritten() {
+    use std::os::unix::fs::MetadataExt;
+    let (directory, store) = csv();
+    let path = directory.path().join("blacklist.csv");
+    let file = || fs::metadata(&path).unwrap().ino();
+    write(&directory, "blacklist.csv", "ip,reason,added_date\n10.0.0.1,x,\nbanana,x,\n");
+    let first = file();
+    store.apply(&[add_ban("10.0.0.2")]).unwrap();
+    let second = file();
+    assert_ne!(first, second, "the file lacked columns");
+    store.apply(&[add_ban("10.0.0.3"), add_ban("10.0.0.2")]).unwrap();
+    assert_eq!(file(), second);
+    assert!(read(&directory, "blacklist.csv").contains("\n10.0.0.1,x,\nbanana,x,\n10.0.0.2,"));
+    store.apply(&[ListChange::RemoveBlacklist(net("10.0.0.2")), add_ban("10.0.0.2")]).unwrap();
+    assert_eq!(bans(&store), ["10.0.0.1", "10.0.0.3", "10.0.0.2"]);
 }
 
 #[cfg(unix)]

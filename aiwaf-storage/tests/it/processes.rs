@@ -12,10 +12,12 @@ use crate::support::*;
 
 const WORKER: &str = "AIWAF_STORAGE_TEST_WORKER";
 const PROCESSES: u32 = 8;
-const ENTRIES: u32 = 200;
+/// How many entries each process adds for good, and how many it adds and removes again.
+const ENTRIES: u32 = 1000;
+const BATCH: u32 = 20;
 
 fn address(worker: u32, entry: u32) -> String {
-    format!("10.{worker}.0.{entry}")
+    format!("10.{worker}.{}.{}", entry / 256, entry % 256)
 }
 
 /// Does nothing unless `original_defect_11_no_update_is_lost_between_processes` starts it as a process of its own.
@@ -25,13 +27,15 @@ fn worker() {
     let (number, url) = task.split_once(' ').unwrap();
     let number: u32 = number.parse().unwrap();
     let store = aiwaf_storage::open(url).unwrap();
-    for start in (0..ENTRIES).step_by(20) {
-        let batch: Vec<_> = (start..start + 20).map(|entry| add_ban(&address(number, entry))).collect();
-        assert_eq!(store.apply(&batch).unwrap(), [true; 20]);
-        if start % 40 == 0 {
-            let removal = ListChange::RemoveBlacklist(net(&address(number, start)));
-            assert_eq!(store.apply(&[removal]).unwrap(), [true]);
-        }
+    // Those from `ENTRIES` on go again, each batch as soon as it is there.
+    for start in (0..ENTRIES).step_by(BATCH as usize) {
+        let entries = (start..start + BATCH).flat_map(|entry| [entry, ENTRIES + entry]);
+        let additions: Vec<_> = entries.map(|entry| add_ban(&address(number, entry))).collect();
+        assert!(store.apply(&additions).unwrap().into_iter().all(|altered| altered));
+        let removals: Vec<_> = (start..start + BATCH)
+            .map(|entry| ListChange::RemoveBlacklist(net(&address(number, ENTRIES + entry))))
+            .collect();
+        assert!(store.apply(&removals).unwrap().into_iter().all(|altered| altered));
     }
 }
 
@@ -48,9 +52,7 @@ fn original_defect_11_no_update_is_lost_between_processes() {
         let loaded = home.open().load().unwrap();
         assert_eq!(loaded.problems, []);
         let found: BTreeSet<_> = loaded.lists.blacklist.iter().map(|ban| ban.network).collect();
-        let kept = |worker| {
-            (0..ENTRIES).filter(|entry| entry % 40 != 0).map(move |entry| net(&address(worker, entry)))
-        };
+        let kept = |worker| (0..ENTRIES).map(move |entry| net(&address(worker, entry)));
         let expected: BTreeSet<_> = (0..PROCESSES).flat_map(kept).collect();
         assert_eq!(found.len(), loaded.lists.blacklist.len());
         assert!(found == expected, "{} of {} in {}", found.len(), expected.len(), home.url);
@@ -67,18 +69,22 @@ fn start(test: &str, task: &str) -> Child {
         .unwrap()
 }
 
-/// Adds one ban after the other until it is killed, and says each time when it is stored. Does nothing unless
+/// How many bans `victim` adds at once: so many that a kill can hit in the middle of a write.
+const AT_ONCE: u32 = 200;
+
+/// Adds one batch of bans after the other until it is killed, and says each time when it is stored. Does nothing unless
 /// `what_was_stored_survives_a_kill` starts it.
 #[test]
 fn victim() {
     let Ok(task) = std::env::var(WORKER) else { return };
     let (start, url) = task.split_once(' ').unwrap();
     let store = aiwaf_storage::open(url).unwrap();
-    for number in start.parse::<u32>().unwrap().. {
-        let [_, a, b, c] = number.to_be_bytes();
-        let network = format!("10.{a}.{b}.{c}");
-        store.apply(&[add_ban(&network), keyword("word", 1, aiwaf_core::KeywordSource::Learned)]).unwrap();
-        println!("stored {number}");
+    for batch in start.parse::<u32>().unwrap().. {
+        let bans: Vec<_> = (batch * AT_ONCE..(batch + 1) * AT_ONCE)
+            .map(|number| add_ban(&std::net::Ipv4Addr::from(0x0A00_0000 + number).to_string()))
+            .collect();
+        store.apply(&bans).unwrap();
+        println!("stored {batch}");
     }
 }
 
@@ -87,7 +93,7 @@ fn what_was_stored_survives_a_kill() {
     for home in homes() {
         drop(home.open());
         let mut next = 0u32;
-        for round in 0..5 {
+        for round in 0..8 {
             let mut victim = start("processes::victim", &format!("{next} {}", home.url));
             let lines = BufReader::new(victim.stdout.take().unwrap()).lines().map_while(Result::ok);
             // What it says after this many was stored as well, up to where the pipe ends.
@@ -96,20 +102,70 @@ fn what_was_stored_survives_a_kill() {
                 lines.filter_map(|line| line.strip_prefix("stored ")?.parse::<u32>().ok()).enumerate()
             {
                 last = Some(number);
-                if count == 7 + round {
+                if count == 2 + round % 4 {
+                    // Not always at the moment when it has just stored something.
+                    (0..round * 20_000).for_each(|_| std::hint::spin_loop());
                     victim.kill().unwrap();
                 }
             }
             victim.wait().unwrap();
             let last = last.expect("it stored something");
-            let loaded = home.open().load().unwrap();
-            assert_eq!(loaded.problems, [], "{}", home.url);
-            let stored = u32::try_from(loaded.lists.blacklist.len()).unwrap();
-            // At most the one that was not acknowledged comes on top, and never half a batch.
-            assert!((last + 1..=last + 2).contains(&stored), "{stored} for {last} in {}", home.url);
-            assert_eq!(loaded.lists.keywords[0].count, u64::from(stored), "{}", home.url);
-            next = stored;
+            // Before anything is repaired, and after.
+            let [unrepaired, repaired] = [home.reopen(), home.open()].map(|store| store.load().unwrap());
+            assert_eq!(unrepaired.problems, [], "{}", home.url);
+            assert_eq!(unrepaired.lists, repaired.lists, "{}", home.url);
+            let stored = u32::try_from(repaired.lists.blacklist.len()).unwrap();
+            // At most the batch that was not acknowledged comes on top, and never half of it.
+            let allowed = [(last + 1) * AT_ONCE, (last + 2) * AT_ONCE];
+            assert!(allowed.contains(&stored), "{stored} for {last} in {}", home.url);
+            next = stored / AT_ONCE;
         }
+    }
+}
+
+/// Adds bans until no file may grow any more, then says how many it has stored and why the next ones could not be. Does
+/// nothing unless `what_does_not_fit_leaves_what_is_there` starts it.
+#[test]
+fn filler() {
+    let Ok(url) = std::env::var(WORKER) else { return };
+    let store = aiwaf_storage::open(&url).unwrap();
+    for batch in 0u32.. {
+        let bans: Vec<_> = (batch * 50..(batch + 1) * 50)
+            .map(|number| add_ban(&std::net::Ipv4Addr::from(0x0A00_0000 + number).to_string()))
+            .collect();
+        if let Err(error) = store.apply(&bans) {
+            assert_eq!(u32::try_from(store.load().unwrap().lists.blacklist.len()), Ok(batch * 50));
+            println!("stored {} {error}", batch * 50);
+            return;
+        }
+    }
+}
+
+/// A limit on the size of files is the full disk that can be had without a disk of one's own: a write stores a part and
+/// then fails.
+#[cfg(unix)]
+#[test]
+fn what_does_not_fit_leaves_what_is_there() {
+    let limited = "trap '' XFSZ; ulimit -f 300; exec \"$0\" --exact --nocapture processes::filler";
+    for home in homes().into_iter().filter(|home| !home.url.starts_with("postgres")) {
+        let filler = Command::new("sh")
+            .args(["-c", limited])
+            .arg(std::env::current_exe().unwrap())
+            .env(WORKER, &home.url)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&filler.stdout);
+        assert!(filler.status.success(), "{text}{}", String::from_utf8_lossy(&filler.stderr));
+        let line = text.lines().find_map(|line| line.strip_prefix("stored ")).unwrap();
+        let (stored, error) = line.split_once(' ').unwrap();
+        assert!(error.contains("; "), "says how to mend it: {error}");
+        let stored: usize = stored.parse().unwrap();
+        assert!(stored >= 100, "{line}");
+        let store = home.reopen();
+        let loaded = store.load().unwrap();
+        assert_eq!((loaded.lists.blacklist.len(), loaded.problems), (stored, vec![]), "{}", home.url);
+        assert_eq!(store.apply(&[add_ban("192.0.2.1")]).unwrap(), [true]);
+        assert_eq!(home.open().load().unwrap().lists.blacklist.len(), stored + 1);
     }
 }
 

@@ -15,6 +15,27 @@ pub(super) struct Figures {
     pub(super) criterion: BTreeMap<String, f64>,
     pub(super) memory: Memory,
     pub(super) services: Vec<Service>,
+    pub(super) training: Training,
+}
+
+/// What the bench "training" found.
+#[derive(Debug, Deserialize)]
+pub(super) struct Training {
+    pub(super) parse_lines_per_second: f64,
+    pub(super) features_lines_per_second: f64,
+    pub(super) train_lines_per_second: f64,
+    pub(super) wc_lines_per_second: Option<f64>,
+    pub(super) goaccess_lines_per_second: Option<f64>,
+}
+
+impl Training {
+    /// What others make of the same log.
+    pub(super) fn peers(&self) -> Vec<(String, f64)> {
+        [("wc -l", self.wc_lines_per_second), ("goaccess", self.goaccess_lines_per_second)]
+            .into_iter()
+            .filter_map(|(name, rate)| Some((name.to_owned(), rate?)))
+            .collect()
+    }
 }
 
 /// What the bench "memory" found.
@@ -50,6 +71,7 @@ impl Figures {
             criterion: read_criterion(&target.join("criterion"), start)?,
             memory: read_fresh(&reports.join("memory.json"), start)?,
             services: service.contenders,
+            training: read_fresh(&reports.join("training.json"), start)?,
         })
     }
 

@@ -5,12 +5,13 @@ mod figures;
 use std::path::Path;
 use std::time::SystemTime;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use self::figures::Figures;
 use crate::metadata::{Metadata, cargo};
 use crate::options::Options;
 use crate::run::run as run_command;
+use crate::scikit_learn;
 use crate::table::Table;
 
 /// Runs the command.
@@ -19,7 +20,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     options.nothing_else()?;
     let target = Metadata::read()?.target_directory;
     let start = SystemTime::now();
-    for bench in ["decision", "memory", "service"] {
+    for bench in ["decision", "forest", "memory", "training", "service"] {
         let mut command = cargo();
         command.args(["bench", "--package", "aiwaf-benches", "--bench", bench, "--"]);
         if options.has("--quick") {
@@ -31,7 +32,8 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
         }
         run_command(&mut command)?;
     }
-    let rows = rows(&target, start)?;
+    let peer = scikit_learn::run(SCIKIT_LEARN, Vec::new())?.and_then(|peers| peers.into_iter().next());
+    let rows = rows(&target, start, peer.as_ref())?;
     if options.has("--json") {
         println!("{}", serde_json::to_string_pretty(&rows)?);
     } else {
@@ -41,6 +43,18 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+const SCIKIT_LEARN: &str = include_str!("scikit_learn.py");
+
+/// Rows of the table that forests are fitted to and score.
+const FOREST_ROWS: f64 = 100_000.0;
+
+/// What scikit-learn took for that, in nanoseconds.
+#[derive(Debug, Deserialize)]
+struct ScikitLearn {
+    fit: f64,
+    score: f64,
 }
 
 /// One figure.
@@ -103,7 +117,7 @@ impl Row {
 ///
 /// # Errors
 /// If a measurement left no figure; it is named.
-fn rows(target: &Path, start: SystemTime) -> anyhow::Result<Vec<Row>> {
+fn rows(target: &Path, start: SystemTime, peer: Option<&ScikitLearn>) -> anyhow::Result<Vec<Row>> {
     use Budget::{AtLeast, AtMost};
     use Unit::{Bytes, Count, Factor, Microseconds, Nanoseconds, PerSecond, Share};
 
@@ -114,6 +128,7 @@ fn rows(target: &Path, start: SystemTime) -> anyhow::Result<Vec<Row>> {
     let few_v6 = figures.median("blacklist/look up IPv6 in 1000")?;
     let many_v6 = figures.median("blacklist/look up IPv6 in 1000000")?;
     let memory = &figures.memory;
+    let training = &figures.training;
     let ours = figures.service("aiwaf")?;
     let bare = figures.service("bare axum")?;
     let peers =
@@ -140,10 +155,60 @@ fn rows(target: &Path, start: SystemTime) -> anyhow::Result<Vec<Row>> {
         Row::new("blacklist: the same for IPv6 clients", many_v6 / few_v6, Factor).budget(AtMost(2.0)),
         Row::new("memory: 1,000,000 clients seen once", memory.growth_bytes, Bytes)
             .budget(AtMost(256.0 * 1024.0 * 1024.0)),
+        Row::new(
+            "logs: lines parsed, with their features, on one thread",
+            training.features_lines_per_second,
+            PerSecond,
+        )
+        .budget(AtLeast(1e6))
+        .peers(training.peers()),
+        Row::new("logs: lines parsed", training.parse_lines_per_second, PerSecond),
+        Row::new("logs: lines trained from, the model included", training.train_lines_per_second, PerSecond),
     ];
+    rows.extend(forest_rows(&figures, peer)?);
     let others = figures.criterion.iter().filter(|(name, _)| name.as_str() != "decision/inspect clean GET");
     rows.extend(
         others.map(|(name, nanoseconds)| Row::new(name.replace('/', ": "), *nanoseconds, Nanoseconds)),
+    );
+    Ok(rows)
+}
+
+/// The isolation forest beside its peers, all on one thread.
+fn forest_rows(figures: &Figures, peer: Option<&ScikitLearn>) -> anyhow::Result<Vec<Row>> {
+    use Budget::{AtLeast, AtMost};
+    use Unit::{Factor, Microseconds, PerSecond};
+
+    let fit = figures.median("forest/fit standard, 100000 x 6")?;
+    let score = figures.median("forest/score standard, 100000 x 6")?;
+    let second = 1e9;
+    let mut fit_peers = vec![("eif".to_owned(), figures.median("forest/fit eif, 100000 x 6")? / 1e3)];
+    let mut score_peers =
+        vec![("eif".to_owned(), 1000.0 * second / figures.median("forest/score eif, 1000 x 6")?)];
+    let mut rows = Vec::new();
+    if let Some(peer) = peer {
+        fit_peers.push(("scikit-learn".to_owned(), peer.fit / 1e3));
+        score_peers.push(("scikit-learn".to_owned(), FOREST_ROWS * second / peer.score));
+        rows.push(
+            Row::new("forest: fits faster than scikit-learn", peer.fit / fit, Factor).budget(AtLeast(20.0)),
+        );
+        rows.push(
+            Row::new("forest: scores faster than scikit-learn", peer.score / score, Factor)
+                .budget(AtLeast(5.0)),
+        );
+    }
+    rows.push(Row::new("forest: fit 100 trees, 100,000 x 6", fit / 1e3, Microseconds).peers(fit_peers));
+    rows.push(
+        Row::new("forest: rows scored a second, x 6", FOREST_ROWS * second / score, PerSecond)
+            .budget(AtLeast(1e6))
+            .peers(score_peers),
+    );
+    rows.push(
+        Row::new("forest: score a request", figures.median("model/score a request")? / 1e3, Microseconds)
+            .budget(AtMost(1.0)),
+    );
+    rows.push(
+        Row::new("forest: load 100 trees", figures.median("model/load 100 trees")? / 1e3, Microseconds)
+            .budget(AtMost(10_000.0)),
     );
     Ok(rows)
 }

@@ -63,10 +63,8 @@ impl Judge {
                     input.write_all(b"\n")
                 })
             });
-            let verdicts: Result<Vec<Verdict>, anyhow::Error> = BufReader::new(output)
-                .lines()
-                .map(|line| Ok(serde_json::from_str(&line?)?))
-                .collect();
+            let verdicts: Result<Vec<Verdict>, anyhow::Error> =
+                BufReader::new(output).lines().map(|line| Ok(serde_json::from_str(&line?)?)).collect();
             // A program that ends early closes the pipe; its status says more than the broken pipe does.
             let _ = feeder.join();
             verdicts
@@ -74,7 +72,11 @@ impl Judge {
         let status = child.wait().with_context(|| format!("waiting for {name}"))?;
         let verdicts = verdicts.with_context(|| format!("reading what {name} printed"))?;
         if !status.success() || verdicts.len() != rows.len() {
-            bail!("{name} ended with {status} and gave {} verdicts for {} requests", verdicts.len(), rows.len());
+            bail!(
+                "{name} ended with {status} and gave {} verdicts for {} requests",
+                verdicts.len(),
+                rows.len()
+            );
         }
         Ok(verdicts)
     }

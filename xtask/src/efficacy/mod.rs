@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     if options.positional.is_empty() {
         return Err(UsageError::new("efficacy needs at least one file; see --help").into());
     }
-    let misses = match options.text("--misses") {
+    let misses = match options.value("--misses") {
         None => 0,
         Some(_) => options.number("--misses", 1)?,
     };
@@ -57,20 +57,20 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     for file in &options.positional {
         rows.extend(read_rows(&PathBuf::from(file))?);
     }
-    let binary = match options.text("--binary") {
+    let binary = match options.value("--binary") {
         Some(binary) => PathBuf::from(binary),
         None => build()?,
     };
-    let only = options.text("--only").unwrap_or("attack_signatures,ip_keyword_block");
+    let only = options.value("--only").unwrap_or("attack_signatures,ip_keyword_block");
     let config = |name: &str| options.text(name).map(PathBuf::from);
     let first = Judge { binary: binary.clone(), config: config("--config"), only: only.to_owned() };
     let verdicts = first.judge(&rows)?;
 
     let mut report = Report::new(&rows, &verdicts);
     report.note_misses(&rows, &verdicts, misses as usize);
-    if options.text("--compare-binary").is_some() || options.text("--compare-config").is_some() {
+    if options.value("--compare-binary").is_some() || options.text("--compare-config").is_some() {
         let second = Judge {
-            binary: options.text("--compare-binary").map_or(binary, PathBuf::from),
+            binary: options.value("--compare-binary").map_or(binary, PathBuf::from),
             config: config("--compare-config"),
             only: only.to_owned(),
         };

@@ -53,7 +53,8 @@ impl Counts {
     }
 
     fn cells(self) -> [String; 5] {
-        let percent = |rate: Option<f64>| rate.map_or("-".to_owned(), |rate| format!("{:.2} %", rate * 100.0));
+        let percent =
+            |rate: Option<f64>| rate.map_or("-".to_owned(), |rate| format!("{:.2} %", rate * 100.0));
         [
             self.attacks.to_string(),
             percent(self.caught_rate()),
@@ -98,15 +99,16 @@ impl Report {
 
     /// Keeps the rows that `others` judge otherwise.
     pub(super) fn note_differences(&mut self, rows: &[Row], verdicts: &[Verdict], others: &[Verdict]) {
-        let differences = rows.iter().zip(verdicts.iter().zip(others)).filter_map(|(row, (verdict, other))| {
-            let change = match (verdict.is_denied(), other.is_denied()) {
-                (true, false) => "only the first denies",
-                (false, true) => "only the second denies",
-                _ => return None,
-            };
-            let denying = if verdict.is_denied() { verdict } else { other };
-            Some(format!("{change}: {}", described(row, denying)))
-        });
+        let differences =
+            rows.iter().zip(verdicts.iter().zip(others)).filter_map(|(row, (verdict, other))| {
+                let change = match (verdict.is_denied(), other.is_denied()) {
+                    (true, false) => "only the first denies",
+                    (false, true) => "only the second denies",
+                    _ => return None,
+                };
+                let denying = if verdict.is_denied() { verdict } else { other };
+                Some(format!("{change}: {}", described(row, denying)))
+            });
         self.differences = Some(differences.collect());
     }
 

@@ -84,7 +84,8 @@ mod tests {
 
     #[test]
     fn payloads_become_searches_and_requests_stay() {
-        let payload = row(r#"{"label":"attack","source":"s","category":"c","payload":"a b'"}"#).unwrap().unwrap();
+        let payload =
+            row(r#"{"label":"attack","source":"s","category":"c","payload":"a b'"}"#).unwrap().unwrap();
         assert_eq!((payload.id.as_str(), payload.is_attack), ("file:1", true));
         assert!(payload.line.contains("/search?q=a%20b%27"), "{}", payload.line);
         let line = r#"{"id":"x","label":"benign","uri":"/a"}"#;

@@ -32,7 +32,7 @@ pub(super) struct RuleSet {
 pub struct TooManyRules(String);
 
 /// A set of small numbers.
-struct Bits(SmallVec<[u64; 16]>);
+struct Bits(SmallVec<[u64; 32]>);
 
 impl Bits {
     /// The empty set, of numbers below `count`.

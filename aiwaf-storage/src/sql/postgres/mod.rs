@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use aiwaf_core::ListChange;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Text};
 use parking_lot::Mutex;
 
 use super::lists;
 use super::migrate::{self, MigrationError, Schema};
-use super::tables::{aiwaf_meta, impl_tables};
+use super::tables::{ROWS_AT_ONCE, aiwaf_meta, impl_tables};
 use crate::error::StoreError;
 use crate::store::{Loaded, Revision, Store};
 
@@ -25,8 +25,8 @@ use crate::store::{Loaded, Revision, Store};
 ///
 /// **Changes of others** are told by the server (`LISTEN aiwaf_lists`), so asking for the [`Store::revision`] costs no
 /// round trip as long as nothing changed; but at least every 400 ms one row is read all the same, for a proxy in between
-/// may swallow what the server tells. A change is therefore seen when the revision is asked for next, and 400 ms after
-/// it was made at the latest.
+/// may swallow what the server tells. A [`ListKeeper`](crate::ListKeeper) looks 40 times a second whether something was
+/// told ([`Store::was_told`]), which is one system call, and reads the lists at once.
 ///
 /// **A connection that broke** is made anew by the next call; a call fails if that fails. Options that libpq knows can
 /// stand in the URL (`?sslmode=verify-full`); unless it says otherwise, a server that does not answer is given up after 5
@@ -53,7 +53,28 @@ struct State {
     connections: u64,
     /// The revision that was read last, and when; `None` if it has changed since.
     seen: Option<(Instant, i64)>,
+    /// The server told of a change since the revision was asked for.
+    was_told: bool,
 }
+
+impl State {
+    /// Takes note of what the server told, without asking it.
+    fn listen(&mut self) {
+        let Some(connection) = &mut self.connection else { return };
+        // Bounded, for others may tell faster than this reads; the rest is still there the next time.
+        for told in connection.notifications_iter().take(1000) {
+            self.seen = None;
+            self.was_told = true;
+            if told.is_err() {
+                // The connection broke, which reading finds as well; it would be told again for ever.
+                break;
+            }
+        }
+    }
+}
+
+/// How long another session may keep the lists locked before a change fails; the same in [`SETTINGS`].
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long what was read counts as long as the server tells of no change.
 const POLL: Duration = Duration::from_millis(400);
@@ -169,12 +190,21 @@ impl Store for PostgresStore {
     }
 
     fn apply(&self, changes: &[ListChange]) -> Result<Vec<bool>, StoreError> {
+        self.apply_soon(changes, PATIENCE)
+    }
+
+    fn apply_soon(&self, changes: &[ListChange], patience: Duration) -> Result<Vec<bool>, StoreError> {
         if changes.is_empty() {
             return Ok(Vec::new());
         }
-        self.with("writing", |connection| {
+        let altered = self.with("writing", |connection| {
             let mut altered = Vec::new();
             let result = connection.build_transaction().read_committed().run(|connection| {
+                if patience < PATIENCE {
+                    let milliseconds = patience.as_millis().max(1).to_string();
+                    let set = diesel::sql_query("SELECT set_config('lock_timeout', $1, true)");
+                    set.bind::<Text, _>(milliseconds).execute(connection)?;
+                }
                 // Writers wait here for each other, and what follows sees what the one before left.
                 aiwaf_meta::table.select(aiwaf_meta::id).for_update().load::<i32>(connection)?;
                 let applied = lists::apply(connection, changes)?;
@@ -183,24 +213,26 @@ impl Store for PostgresStore {
                 if applied.wrote { Ok(()) } else { Err(diesel::result::Error::RollbackTransaction) }
             });
             match result {
-                Ok(()) | Err(diesel::result::Error::RollbackTransaction) => Ok(altered),
+                Ok(()) | Err(diesel::result::Error::RollbackTransaction) => Ok(Some(altered)),
+                // The connection is as good as it was.
+                Err(error) if is_locked(&error) => Ok(None),
                 Err(error) => Err(error),
             }
-        })
+        })?;
+        altered.ok_or_else(|| StoreError::Locked { path: self.place.clone().into(), waited: patience })
+    }
+
+    fn was_told(&self) -> Option<bool> {
+        // Whoever has it at the moment will read the revision anew.
+        let Some(mut state) = self.state.try_lock() else { return Some(false) };
+        state.listen();
+        Some(state.was_told)
     }
 
     fn revision(&self) -> Result<Revision, StoreError> {
         let state = &mut *self.state.lock();
-        if let Some(connection) = &mut state.connection {
-            // Bounded, for others may tell faster than this reads; the rest is still there the next time.
-            for told in connection.notifications_iter().take(1000) {
-                state.seen = None;
-                if told.is_err() {
-                    // The connection broke, which reading finds as well; it would be told again for ever.
-                    break;
-                }
-            }
-        }
+        state.listen();
+        state.was_told = false;
         let seen = state.seen.filter(|(when, _)| when.elapsed() < POLL);
         let revision = if let Some((_, revision)) = seen {
             revision
@@ -225,6 +257,10 @@ const MIGRATION_LOCK: &str = "SELECT pg_advisory_xact_lock(4707162091125)";
 
 /// A session that hangs in a transaction must not stop the others for ever.
 const SETTINGS: &str = "SET lock_timeout = '30s'; LISTEN aiwaf_lists";
+
+fn is_locked(error: &diesel::result::Error) -> bool {
+    matches!(error, diesel::result::Error::DatabaseError(_, info) if info.message().contains("lock timeout"))
+}
 
 fn revision(connection: &mut PgConnection) -> QueryResult<i64> {
     aiwaf_revision::table.select(aiwaf_revision::revision).first(connection)
@@ -255,4 +291,9 @@ impl Schema for PgConnection {
     }
 }
 
-impl_tables!(PgConnection, diesel::pg::PgRowByRowLoadingMode);
+/// Rows for one statement each time.
+fn in_batches<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
+    rows.chunks(ROWS_AT_ONCE)
+}
+
+impl_tables!(PgConnection, diesel::pg::PgRowByRowLoadingMode, in_batches);

@@ -209,7 +209,10 @@ fn begins_as_injection(tokens: &[Token]) -> Option<usize> {
             reader.take_comparison();
             let right = reader.take_operand()?;
             (matches!(right, Operand::Query)
-                || (right.is_constant() && (reader.at_comment() || reader.take_logic())))
+                || (right.is_constant()
+                    && (reader.at_comment()
+                        || reader.take_logic()
+                            && matches!(reader.take_operand(), Some(Operand::Call | Operand::Query)))))
             .then_some(reader.at)
         }
         _ if matches!(reader.peek(), Some(Kind::Comment(Tail::Trivial)))
