@@ -274,7 +274,6 @@ impl Settings {
             | Protection::AiAnomaly
             | Protection::UuidTamper
             | Protection::Logging => 0,
-            Protection::AttackSignatures => self.attack_signatures.max_body_bytes,
         }
     }
 
