@@ -311,17 +311,12 @@ fn unescape(text: &[u8], out: &mut Buffer) -> Option<usize> {
                 .get(5..)
                 .filter(|rest| rest.first() == Some(&b'\\'))
                 .and_then(|rest| code_unit(&rest[1..]));
-            return Some(match (unit, low) {
-                (0xd800..=0xdbff, Some(low @ 0xdc00..=0xdfff)) => {
-                    let code = 0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
-                    push(code, out);
-                    11
-                }
-                _ => {
-                    push(unit, out);
-                    5
-                }
-            });
+            if let (0xd800..=0xdbff, Some(low @ 0xdc00..=0xdfff)) = (unit, low) {
+                push(0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00), out);
+                return Some(11);
+            }
+            push(unit, out);
+            return Some(5);
         }
         _ => return None,
     };
