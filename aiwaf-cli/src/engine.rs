@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aiwaf_core::{CountryCode, CountryLookup, Engine, EngineBuilder, MaxMindCountries, Protection, Settings};
+use aiwaf_ml::RequestModel;
 use anyhow::Context;
 
 use crate::failure::usage_error;
@@ -33,9 +34,14 @@ impl Selection {
     }
 }
 
-/// Builds the engine; a choice that leaves nothing to ask is a slip.
-pub(crate) fn build(builder: EngineBuilder) -> anyhow::Result<Engine> {
-    let engine = builder.build()?;
+/// Builds the engine on `settings`, with the rule files that they name; a choice that leaves nothing to ask is a slip.
+pub(crate) fn build(mut builder: EngineBuilder, settings: Settings) -> anyhow::Result<Engine> {
+    for file in &settings.attack_signatures.rule_files {
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("reading the rules {file} (attack_signatures.rule_files)"))?;
+        builder = builder.signature_rules(file, text);
+    }
+    let engine = builder.settings(settings).build()?;
     if engine.enabled_protections().without(Protection::Logging).is_empty() {
         return Err(usage_error(
             "no protection is left to ask: name others by --only or --disable, or set their mode in the settings",
@@ -58,6 +64,15 @@ pub(crate) fn read_countries(path: &Path) -> anyhow::Result<MaxMindCountries> {
     let place = || format!("reading the country database {} (geo_block.database_path)", path.display());
     let bytes = std::fs::read(path).with_context(place)?;
     MaxMindCountries::from_bytes(bytes).with_context(place)
+}
+
+/// The model that the settings name, if `ai_anomaly` runs and there is one.
+pub(crate) fn model(settings: &Settings) -> anyhow::Result<Option<RequestModel>> {
+    let is_on = settings.enabled_protections().contains(Protection::AiAnomaly);
+    match settings.model_path().filter(|path| is_on && path.exists()) {
+        Some(path) => Ok(Some(RequestModel::load(path)?)),
+        None => Ok(None),
+    }
 }
 
 /// The countries of clients that ask under an address that is not theirs.

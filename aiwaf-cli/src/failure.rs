@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
+
 /// The exit code of a command that failed.
 pub(crate) const FAILED: u8 = 1;
 /// The exit code of a command that was called wrongly.
@@ -33,7 +35,52 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     eprintln!("aiwaf: {}", one_line(&format!("{error:#}")));
-    ExitCode::from(if error.is::<UsageError>() { USAGE } else { FAILED })
+    ExitCode::from(if error.chain().any(<dyn std::error::Error>::is::<UsageError>) { USAGE } else { FAILED })
+}
+
+/// Says what is wrong with the arguments, in one line; or shows the help that was asked for.
+pub(crate) fn report_usage(error: &clap::Error) -> ExitCode {
+    let is_whole_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if !error.use_stderr() || is_whole_help {
+        // A reader of the help who has enough closes the pipe, which is no failure.
+        let _ = error.print();
+        return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+    }
+    eprintln!("aiwaf: {}", one_line(&usage_line(&error.to_string())));
+    ExitCode::from(USAGE)
+}
+
+/// What clap says in a paragraph, in a line.
+fn usage_line(text: &str) -> String {
+    let mut usage = "aiwaf";
+    let mut said: Vec<&str> = Vec::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if let Some(shown) = line.strip_prefix("Usage: ") {
+            // Up to the first option or argument it names the command.
+            usage = command_of(shown);
+        } else if !line.starts_with("For more information") {
+            said.push(line.strip_prefix("error: ").unwrap_or(line));
+        }
+    }
+    let mut joined = String::new();
+    for part in said {
+        let is_list = joined.ends_with(':');
+        joined.push_str(if joined.is_empty() {
+            ""
+        } else if is_list {
+            " "
+        } else {
+            "; "
+        });
+        joined.push_str(part);
+    }
+    format!("{joined} (see `{usage} --help`)")
+}
+
+/// The command's name with its subcommands.
+fn command_of(usage: &str) -> &str {
+    let end = usage.find(['[', '<', '-']).unwrap_or(usage.len());
+    usage.get(..end).unwrap_or(usage).trim_end()
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
@@ -58,6 +105,22 @@ mod tests {
         let error = anyhow::Error::from(io::Error::from(io::ErrorKind::BrokenPipe)).context("writing");
         assert!(is_closed_pipe(&error));
         assert!(!is_closed_pipe(&io::Error::from(io::ErrorKind::NotFound).into()));
+    }
+
+    #[test]
+    fn usage_errors_are_one_line() {
+        let text = "error: the following required arguments were not provided:\n  <LIST>\n\nUsage: aiwaf list \
+                    [OPTIONS] <LIST>\n\nFor more information, try '--help'.\n";
+        assert_eq!(
+            usage_line(text),
+            "the following required arguments were not provided: <LIST> (see `aiwaf list --help`)"
+        );
+        let text = "error: unrecognized subcommand 'stat'\n\n  tip: a similar subcommand exists: 'stats'\n\n\
+                    Usage: aiwaf [OPTIONS] <COMMAND>\n";
+        assert_eq!(
+            usage_line(text),
+            "unrecognized subcommand 'stat'; tip: a similar subcommand exists: 'stats' (see `aiwaf --help`)"
+        );
     }
 
     #[test]

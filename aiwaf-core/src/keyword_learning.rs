@@ -180,9 +180,9 @@ fn is_number_or_id(word: &str) -> bool {
 /// Words that any site may have in its paths one day, with what a browser or a crawler asks for unasked. None of them
 /// proves an attack.
 static STOP_WORDS: std::sync::LazyLock<BTreeSet<&str>> = std::sync::LazyLock::new(|| {
-    "about account accounts activate activity admin ads.txt ajax album albums analytics android announcements answers \
+    "about account accounts activate activity admin administrator ads.txt ajax album albums analytics android announcements answers \
      apidocs apple-app-site-association apple-touch-icon.png apple-touch-icon-precomposed.png application apps archive \
-     archives article articles asset assets atom.xml auth author authors authorize avatar avatars banner basket \
+     archives article articles asset assets atom.xml auth author authors authorize avatar avatars backup backups banner basket \
      billing blog blogs board body book booking books bookmarks brand brands browse browserconfig.xml build bundle \
      business calendar callback campaign captcha careers cart catalog categories category cert change channel chart \
      charts chat check checkout city client clients code collection collections comment comments common community \
@@ -216,7 +216,7 @@ static STOP_WORDS: std::sync::LazyLock<BTreeSet<&str>> = std::sync::LazyLock::ne
      team teams template templates term terms test testing tests text theme themes thread thumb thumbnail thumbnails \
      ticket tickets time timeline title today token tokens tool tools topic topics tour track tracking training \
      translate travel trend trending type types unsubscribe update updates upload uploads user username users util \
-     utils validate value vendor vendors verification verify version versions video videos view views vote wallet \
+     utils validate value vendor vendors verification verify version versions video videos view views vote wallet wordpress drupal joomla laravel magento mysql libraries \
      watch weather webhook webhooks webinar website welcome well-known widget widgets wiki window wishlist word work \
      workspace world year zone .well-known security.txt assetlinks.json"
         .split_whitespace()

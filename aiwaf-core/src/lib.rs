@@ -33,7 +33,8 @@
 //! | `policy` | exempt paths, path rules, route policies | none |
 //! | `detect` | one file or folder for each protection: settings, detector, tests | bounded maps |
 //! | `lists` | entries, changes, compiled snapshots, what is newer than the snapshot | one snapshot, swapped atomically |
-//! | `decode` | normal forms of path and query | none |
+//! | `decode` | normal forms of path and query; the forms in which a value is judged, one file for each decoder | none |
+//! | `body` | bodies, taken apart into names and values | none |
 //! | `bans` | when hits become a ban, how long it lasts | bounded maps |
 //! | `behavior`, `features`, `keyword_learning`, `scanning_paths` | what a client did lately, and what is learned from it | bounded |
 //! | `request_line` | a request as data: one line of JSON | none |
@@ -55,11 +56,15 @@
 mod access_log;
 mod bans;
 mod behavior;
+mod body;
 mod client;
 mod decode;
 mod detect;
 mod engine;
 mod features;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
 mod keyword_learning;
 mod lists;
 mod policy;
@@ -84,6 +89,10 @@ pub use client::{
     ClientKey, InvalidNetwork, UNKNOWN_CLIENT, canonical_network, display_network, parse_network,
 };
 pub use detect::ai_anomaly::{AiAnomalySettings, AnomalyModel};
+pub use detect::attack_signatures::{
+    AttackCategory, AttackSignaturesSettings, RuleFileError, Severity, SignatureError, SignatureExclusion,
+    SignatureHit, TooManyRules,
+};
 pub use detect::geo_block::{CountryLookup, CountrySet, GeoBlockSettings};
 #[cfg(feature = "geo")]
 pub use detect::geo_block::{GeoDatabaseError, MaxMindCountries};

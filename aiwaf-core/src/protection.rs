@@ -39,11 +39,13 @@ pub enum Protection {
     UuidTamper,
     /// The access, error and security logs.
     Logging,
+    /// Attacks in what a request says: injection, scripting, traversal and the like.
+    AttackSignatures,
 }
 
 impl Protection {
     /// All of them, in the order in which they are asked: cheapest first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::IpKeywordBlock,
         Self::RateLimit,
         Self::GeoBlock,
@@ -51,6 +53,7 @@ impl Protection {
         Self::UuidTamper,
         Self::Honeypot,
         Self::AiAnomaly,
+        Self::AttackSignatures,
         Self::Logging,
     ];
 
@@ -65,6 +68,7 @@ impl Protection {
             Self::AiAnomaly => "ai_anomaly",
             Self::UuidTamper => "uuid_tamper",
             Self::Logging => "logging",
+            Self::AttackSignatures => "attack_signatures",
         }
     }
 
@@ -78,6 +82,8 @@ impl Protection {
             Self::GeoBlock => &["GeoBlockMiddleware"],
             Self::AiAnomaly => &["AIAnomalyMiddleware", "AiAnomalyMiddleware"],
             Self::UuidTamper => &["UUIDTamperMiddleware", "UuidTamperMiddleware"],
+            // The original has none.
+            Self::AttackSignatures => &[],
             Self::Logging => &["AIWAFLoggingMiddleware", "AIWAFLoggerMiddleware", "LoggingMiddleware"],
         }
     }
@@ -93,6 +99,9 @@ impl Protection {
             Self::AiAnomaly => "Analyses behaviour with a model and thresholds",
             Self::UuidTamper => "Protects against manipulated and guessed UUIDs",
             Self::Logging => "Logs requests, errors and security events",
+            Self::AttackSignatures => {
+                "Inspects requests for injection, scripting, traversal and other attacks"
+            }
         }
     }
 
@@ -284,7 +293,7 @@ mod tests {
             }
             assert!(ProtectionSet::ALL.contains(protection));
         }
-        assert_eq!(ProtectionSet::ALL.iter().count(), 8);
+        assert_eq!(ProtectionSet::ALL.iter().count(), 9);
     }
 
     #[test]

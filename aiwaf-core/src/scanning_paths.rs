@@ -202,6 +202,13 @@ const SEGMENTS: &[&str] = &[
     "/sdk/vimservice",
     "/evox/about",
     "/_vti_bin",
+    "/_mem_bin",
+    "/winnt/system32",
+    "/cmd.exe",
+    "/root.exe",
+    "/default.ida",
+    "/nsiislog.dll",
+    "/msadc",
     "/_vti_pvt",
     "/aspnet_client",
     "/web.config",
@@ -315,6 +322,8 @@ mod tests {
             "/prod.env",
             "/solr/admin/info/system",
             "/+cscoe+/logon.html",
+            "/scripts/winnt/system32/cmd.exe",
+            "/msadc/root.exe",
         ];
         for path in scanners {
             assert!(is_scanning_path(path.as_bytes()), "{path}");

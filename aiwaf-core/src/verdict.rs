@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::detect::attack_signatures::SignatureHit;
 use crate::lists::BlacklistEntry;
 use crate::protection::{Protection, ProtectionSet};
 
@@ -148,6 +149,13 @@ pub enum Reason {
     UuidGuessing(u32),
     /// The client's recent behaviour is that of an attacker.
     Anomaly(AnomalyEvidence),
+    /// What the request says is an attack: what its rules add up to, and every rule that fired, at most 16.
+    AttackSignatures {
+        /// The sum of the rules' severities.
+        score: u32,
+        /// The rules, in the order in which they fired.
+        hits: Vec<SignatureHit>,
+    },
 }
 
 /// What the recent behaviour of a client looked like when it was found anomalous.
@@ -189,6 +197,14 @@ impl fmt::Display for Reason {
             Self::UuidTampering => f.write_str("UUID tampering"),
             Self::UuidGuessing(count) => write!(f, "UUID guessing ({count} unknown identifiers)"),
             Self::Anomaly(evidence) => write!(f, "AI anomaly + {evidence}"),
+            Self::AttackSignatures { score, hits } => {
+                write!(f, "Attack signatures (score {score}): ")?;
+                for (number, hit) in hits.iter().enumerate() {
+                    let separator = if number == 0 { "" } else { ", " };
+                    write!(f, "{separator}{hit}")?;
+                }
+                Ok(())
+            }
         }
     }
 }
@@ -268,6 +284,12 @@ pub enum Field {
     Protocol,
     /// One field of the body, by name.
     BodyField(Box<str>),
+    /// A body that has no fields, or could not be taken apart.
+    Body,
+    /// The name of an uploaded file, by the name of its field.
+    FileName(Box<str>),
+    /// A cookie, by name.
+    Cookie(Box<str>),
 }
 
 impl fmt::Display for Field {
@@ -280,6 +302,9 @@ impl fmt::Display for Field {
             Self::Header(name) => write!(f, "header {name}"),
             Self::Protocol => f.write_str("protocol"),
             Self::BodyField(name) => write!(f, "body field {name}"),
+            Self::Body => f.write_str("body"),
+            Self::FileName(name) => write!(f, "file name of {name}"),
+            Self::Cookie(name) => write!(f, "cookie {name}"),
         }
     }
 }

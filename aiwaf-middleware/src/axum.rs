@@ -100,7 +100,8 @@ impl<S: Clone + Send + Sync + 'static> ProtectedRouter<S> {
         Self { router: self.router.layer(layer), ..self }
     }
 
-    /// Builds the firewall and puts it around all routes.
+    /// Builds the firewall and puts it around all routes; the beginning of bodies is read ahead, as
+    /// [`AiwafLayer::with_body_inspection`](crate::AiwafLayer::with_body_inspection) does, if a protection looks at them.
     ///
     /// # Errors
     /// As [`AiwafBuilder::build`].
@@ -108,6 +109,11 @@ impl<S: Clone + Send + Sync + 'static> ProtectedRouter<S> {
         let builder =
             self.routes.into_iter().fold(builder, |builder, (path, policy)| builder.route(path, policy));
         let waf = builder.build()?;
-        Ok((self.router.layer(waf.layer()), waf))
+        let router = if waf.engine().reads_bodies() {
+            self.router.layer(waf.layer().with_body_inspection())
+        } else {
+            self.router.layer(waf.layer())
+        };
+        Ok((router, waf))
     }
 }

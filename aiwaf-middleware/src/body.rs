@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
@@ -12,7 +12,8 @@ use pin_project_lite::pin_project;
 pin_project! {
     /// A body whose beginning was looked at: gives that again, then the rest as it comes.
     ///
-    /// Frames, trailers and errors come as the original body had them, in the same order; nothing is copied.
+    /// Data, trailers and errors come as the original body had them, in the same order. Only what came in many small
+    /// frames is copied.
     #[derive(Debug)]
     pub struct BufferedBody<B: Body<Data = Bytes>> {
         chunks: VecDeque<Bytes>,
@@ -38,13 +39,14 @@ enum End<E> {
 }
 
 impl<B: Body<Data = Bytes>> BufferedBody<B> {
-    fn new(rest: B) -> Self {
+    /// A body of which nothing is read yet.
+    pub(crate) fn new(rest: B) -> Self {
         Self { chunks: VecDeque::new(), buffered: 0, end: End::Open, rest }
     }
 
     /// The first `limit` bytes, as far as they were read: in one piece if they came in one.
     pub(crate) fn prefix(&self, limit: usize) -> Prefix {
-        let mut chunks = self.chunks.iter().filter(|chunk| !chunk.is_empty());
+        let mut chunks = self.chunks.iter();
         let first = chunks.next().cloned().unwrap_or_default();
         let Some(second) = chunks.next().filter(|_| first.len() < limit) else {
             let length = first.len().min(limit);
@@ -118,40 +120,55 @@ impl<B: Body<Data = Bytes>> Body for BufferedBody<B> {
 
 /// Reads a body until `limit` bytes are there or it ends.
 ///
-/// Holds at most `limit` bytes and one frame more; a frame without data can't make it wait for ever, for each counts
-/// as a byte.
+/// Holds at most `limit` bytes and one frame more; frames without data can't make it wait for ever, for each counts as a
+/// byte.
 pub(crate) struct ReadAhead<B: Body<Data = Bytes>> {
     body: Option<BufferedBody<B>>,
+    /// What came in more than [`MAX_CHUNKS`] frames.
+    tail: BytesMut,
+    empty_frames: u64,
     limit: usize,
 }
 
+/// So many frames are kept as they came. Further ones are put together, or a body that comes byte by byte would take
+/// forty times its size.
+const MAX_CHUNKS: usize = 16;
+
 impl<B: Body<Data = Bytes> + Unpin> ReadAhead<B> {
     pub(crate) fn new(body: B, limit: usize) -> Self {
-        Self { body: Some(BufferedBody::new(body)), limit }
+        Self { body: Some(BufferedBody::new(body)), tail: BytesMut::new(), empty_frames: 0, limit }
     }
 
     /// The body with what was read of it; `None` if it was given away before.
     pub(crate) fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Option<BufferedBody<B>>> {
-        if let Some(body) = &mut self.body {
-            while body.buffered + (body.chunks.len() as u64) < self.limit as u64 {
-                match ready!(Pin::new(&mut body.rest).poll_frame(context)) {
-                    None => body.end = End::Ended,
-                    Some(Err(error)) => body.end = End::Failed(error),
-                    Some(Ok(frame)) => match frame.into_data() {
-                        Ok(data) => {
-                            body.buffered += data.len() as u64;
+        let Self { body: Some(body), tail, empty_frames, limit } = self else { return Poll::Ready(None) };
+        while body.buffered + *empty_frames < *limit as u64 {
+            match ready!(Pin::new(&mut body.rest).poll_frame(context)) {
+                None => body.end = End::Ended,
+                Some(Err(error)) => body.end = End::Failed(error),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => {
+                        body.buffered += data.len() as u64;
+                        if data.is_empty() {
+                            *empty_frames += 1;
+                        } else if body.chunks.len() < MAX_CHUNKS {
                             body.chunks.push_back(data);
-                            continue;
+                        } else {
+                            tail.extend_from_slice(&data);
                         }
-                        Err(frame) => match frame.into_trailers() {
-                            Ok(trailers) => body.end = End::Trailers(trailers),
-                            // A kind of frame that this version does not know says nothing about the content.
-                            Err(_) => continue,
-                        },
+                        continue;
+                    }
+                    Err(frame) => match frame.into_trailers() {
+                        Ok(trailers) => body.end = End::Trailers(trailers),
+                        // A kind of frame that this version does not know says nothing about the content.
+                        Err(_) => continue,
                     },
-                }
-                break;
+                },
             }
+            break;
+        }
+        if !tail.is_empty() {
+            body.chunks.push_back(std::mem::take(tail).freeze());
         }
         Poll::Ready(self.body.take())
     }
@@ -232,8 +249,19 @@ mod tests {
         run(async {
             let nothing = std::iter::repeat_with(|| Ok(Frame::data(Bytes::new()))).take(1000);
             let body = read(Frames(nothing.collect()), 16).await;
-            assert_eq!(body.chunks.len(), 16);
+            assert_eq!(body.chunks.len(), 0);
             assert_eq!(body.rest.0.len(), 984);
+        });
+    }
+
+    #[test]
+    fn a_body_that_comes_byte_by_byte_is_read_as_far_and_kept_in_one_piece() {
+        run(async {
+            let bytes = (0..=255).map(|byte| Ok(Frame::data(Bytes::copy_from_slice(&[byte]))));
+            let body = read(Frames(bytes.collect()), 200).await;
+            assert_eq!(body.prefix(200).as_ref(), (0..200).collect::<Vec<u8>>());
+            assert_eq!(body.chunks.len(), MAX_CHUNKS + 1);
+            assert_eq!(body.collect().await.unwrap().to_bytes(), (0..=255).collect::<Vec<u8>>());
         });
     }
 

@@ -105,6 +105,11 @@ where
     ) -> Self {
         Self { state: State::Reading { service, waf, head: Some(head), body, limit } }
     }
+
+    /// Of a request whose body is not waited for.
+    pub(crate) fn answering(future: ResponseFuture<S::Future>) -> Self {
+        Self { state: State::Answering { future } }
+    }
 }
 
 impl<S, B, R> Future for InspectingFuture<S, B>
@@ -123,7 +128,7 @@ where
                     let body = ready!(body.poll_read(context));
                     // Both are there until the state changes below.
                     let (Some(body), Some(head)) = (body, head.take()) else { return Poll::Pending };
-                    let ticket = waf.judge(&(&head).into(), body.prefix(*limit).as_ref());
+                    let ticket = waf.judge_with_body(&(&head).into(), &body.prefix(*limit), *limit);
                     let future = if ticket.is_allowed() {
                         ResponseFuture::calling(service.call(Request::from_parts(head, body)), ticket)
                     } else {

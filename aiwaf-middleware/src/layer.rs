@@ -17,14 +17,18 @@ impl AiwafLayer {
         Self { waf }
     }
 
-    /// Also shows the engine the first `limit` bytes of each request's body, which are read before the request is
-    /// judged; the service gets the whole body as a [`BufferedBody`](crate::BufferedBody).
+    /// Also shows the engine the beginning of bodies, which are read ahead before the request is judged; the service gets
+    /// the whole body as a [`BufferedBody`](crate::BufferedBody).
     ///
-    /// None of today's protections looks at bodies, so this is for services that do so through
-    /// [`Aiwaf::engine`]. It costs up to `limit` bytes and one frame of memory for each request that is being
-    /// read, and a client that sends slowly is waited for before the service sees the request: put a timeout around it.
-    pub fn with_body_inspection(self, limit: usize) -> InspectingLayer {
-        InspectingLayer { waf: self.waf, limit }
+    /// - Only requests are waited for of which a protection that applies to them looks at the body, and only for as many
+    ///   bytes as it looks at; what is more streams through untouched. A client that is banned is denied at once.
+    /// - Where request and answer are one conversation (gRPC, `CONNECT`), nothing is read ahead: each side might wait for
+    ///   the other. Exempt other routes of that kind from the protections that look at bodies.
+    /// - It costs up to so many bytes and one frame of memory for each request that is being read. A client that sends
+    ///   slowly is waited for before the service sees the request, as the service would wait for it otherwise: put a
+    ///   timeout around both.
+    pub fn with_body_inspection(self) -> InspectingLayer {
+        InspectingLayer { waf: self.waf, limit: None }
     }
 }
 
@@ -40,7 +44,17 @@ impl<S> Layer<S> for AiwafLayer {
 #[derive(Debug, Clone)]
 pub struct InspectingLayer {
     waf: Aiwaf,
-    limit: usize,
+    limit: Option<usize>,
+}
+
+impl InspectingLayer {
+    /// Waits for the first `limit` bytes of every body, whether a protection looks at it or not.
+    ///
+    /// For services that look at bodies through [`Aiwaf::engine`].
+    #[must_use]
+    pub fn always(self, limit: usize) -> Self {
+        Self { limit: Some(limit), ..self }
+    }
 }
 
 impl<S> Layer<S> for InspectingLayer {

@@ -29,8 +29,8 @@
 //!    [`AiwafBuilder::fail_closed`] says so, and the panic is reported once.
 //! 3. A denied request is answered by [`DenyResponse`]: 403 or 429 in JSON, unless it is replaced. The
 //!    [`Verdict`] lies in the response's extensions for layers further out.
-//! 4. An allowed request goes on untouched. Its body is read ahead only by
-//!    [`AiwafLayer::with_body_inspection`], up to a bound.
+//! 4. An allowed request goes on untouched. Bodies are read ahead only by [`ProtectedRouter`] and
+//!    [`AiwafLayer::with_body_inspection`], only if a protection looks at them, and only as far as it looks.
 //! 5. When the head of the answer is there, the engine learns from it and the request is logged.
 //!
 //! Nothing of this waits for a disk: lists, logs and the model are looked after by threads of their own.
@@ -66,6 +66,8 @@
 mod axum;
 mod body;
 mod client_address;
+#[cfg(feature = "gzip")]
+mod decompression;
 mod future;
 mod headers;
 mod layer;

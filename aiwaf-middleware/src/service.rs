@@ -53,11 +53,12 @@ where
 pub struct InspectingService<S> {
     inner: S,
     waf: Aiwaf,
-    limit: usize,
+    /// So many bytes are waited for; as many as are looked at if it is not said.
+    limit: Option<usize>,
 }
 
 impl<S> InspectingService<S> {
-    pub(crate) fn new(inner: S, waf: Aiwaf, limit: usize) -> Self {
+    pub(crate) fn new(inner: S, waf: Aiwaf, limit: Option<usize>) -> Self {
         Self { inner, waf, limit }
     }
 }
@@ -77,10 +78,20 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
+        let limit = self.waf.read_ahead(&(&request).into(), self.limit);
+        if limit == 0 || request.body().is_end_stream() {
+            let ticket = self.waf.judge(&(&request).into(), b"");
+            if ticket.is_allowed() {
+                let future = self.inner.call(request.map(BufferedBody::new));
+                return InspectingFuture::answering(ResponseFuture::calling(future, ticket));
+            }
+            let (head, _) = request.into_parts();
+            return InspectingFuture::answering(ResponseFuture::denied(ticket.deny(&head)));
+        }
         // The future gets the service that is ready; what stays here has to become ready again.
         let clone = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, clone);
         let (head, body) = request.into_parts();
-        InspectingFuture::new(ready, self.waf.clone(), head, ReadAhead::new(body, self.limit), self.limit)
+        InspectingFuture::new(ready, self.waf.clone(), head, ReadAhead::new(body, limit), limit)
     }
 }

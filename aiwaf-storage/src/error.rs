@@ -110,6 +110,7 @@ fn remedy(error: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied => "let the user that runs this read and write it",
         io::ErrorKind::ReadOnlyFilesystem => "choose a data directory that can be written",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on the disk, then try again",
+        io::ErrorKind::FileTooLarge => "raise the limit on the size of files (`ulimit -f`), then try again",
         io::ErrorKind::NotFound => "create it, or check the spelling of the data directory",
         io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
             "a file is where a directory should be: choose another data directory"

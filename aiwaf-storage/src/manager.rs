@@ -236,6 +236,12 @@ edits! {
     /// Bans an address or a network until it is removed.
     add_to_blacklist, add_all_to_blacklist(reason: &str, time: Timestamp) = clients =>
         |network| ListChange::AddBlacklist(BlacklistEntry::manual(network, reason, time));
+    /// Bans an address or a network until `end`, or until it is removed before.
+    add_to_blacklist_until, add_all_to_blacklist_until(reason: &str, time: Timestamp, end: Timestamp) = clients =>
+        |network| ListChange::AddBlacklist(BlacklistEntry {
+            expires: Some(end),
+            ..BlacklistEntry::manual(network, reason, time)
+        });
     /// Ends the ban of an address or a network.
     remove_from_blacklist, remove_all_from_blacklist() = network => |network| ListChange::RemoveBlacklist(network);
     /// Blocks a keyword, in lower case, in paths and queries everywhere.

@@ -59,6 +59,8 @@ pub enum BanRule {
 pub struct BanEvidence {
     /// Its requests in the log.
     pub requests: u64,
+    /// Of these, answered 4xx or 5xx.
+    pub refused: u64,
     /// Of these, not found on unknown paths.
     pub not_found: u64,
     /// Different paths that only scanners ask for, at most 32.
@@ -162,12 +164,29 @@ fn verdict(
     if score < model.threshold() {
         return None;
     }
-    let AnomalyEvidence { scanning, not_found, .. } = indicated.evidence;
-    let reason = format!(
-        "Anomalous behaviour: score {score:.2}, {scanning} scanning and {not_found} unknown paths in its last {} requests",
-        indicated.evidence.total
-    );
+    let what = indications(&indicated.evidence);
+    let reason =
+        format!("Anomalous behaviour: score {score:.2}; {what} in {} requests", indicated.evidence.total);
     Some((BanRule::Anomaly, reason, Some(score)))
+}
+
+/// What of the behaviour is worth saying.
+fn indications(evidence: &AnomalyEvidence) -> String {
+    let AnomalyEvidence { scanning, not_found, keyword_hits, burst, .. } = *evidence;
+    let mut parts = Vec::new();
+    if scanning > 0 {
+        parts.push(format!("{scanning} paths that only scanners ask for"));
+    }
+    if not_found > 0 {
+        parts.push(format!("{not_found} unknown paths"));
+    }
+    if keyword_hits > 0.0 {
+        parts.push(format!("{keyword_hits:.1} keywords a request"));
+    }
+    if burst >= 10.0 {
+        parts.push(format!("{burst:.0} requests in ten seconds"));
+    }
+    parts.join(", ")
 }
 
 /// A log without response times gives none to the model either.
@@ -205,8 +224,9 @@ fn excuse(
     None
 }
 
+/// A keyword alone is no sign with a search engine: it follows what others link to, an `x.php` of years ago too.
 fn asked_for_secrets(client: &Client) -> bool {
-    client.suspect.as_ref().is_some_and(|suspect| suspect.scanning.len() > 0 || suspect.keyword_misses > 0)
+    client.suspect.as_ref().is_some_and(|suspect| suspect.scanning.len() > 0)
 }
 
 fn is_private(address: IpAddr) -> bool {
@@ -219,6 +239,7 @@ fn is_private(address: IpAddr) -> bool {
 fn evidence(client: &Client, suspect: &Suspect, score: Option<f64>) -> BanEvidence {
     BanEvidence {
         requests: client.requests,
+        refused: suspect.refused,
         not_found: suspect.misses,
         scanning_paths: suspect.scanning.len() as u64,
         unknown_paths: suspect.probed.len() as u64,

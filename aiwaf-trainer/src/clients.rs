@@ -13,7 +13,7 @@ use crate::crawlers::crawler;
 
 /// Everybody who is in the log, as far as memory goes.
 pub(crate) struct Clients {
-    clients: HashMap<ClientKey, Client, RandomState>,
+    known: HashMap<ClientKey, Client, RandomState>,
     capacity: usize,
     window: Duration,
     forgotten: u64,
@@ -32,6 +32,8 @@ pub(crate) struct Client {
     pub(crate) denied: u64,
     /// The search engine that it says it is, in every request; none if its agents differ.
     pub(crate) crawler: Option<&'static str>,
+    /// A hash of the agent in which it said so last.
+    crawler_agent: u64,
     pub(crate) history: ClientHistory,
     /// What is only kept of clients that were refused something.
     pub(crate) suspect: Option<Box<Suspect>>,
@@ -42,9 +44,11 @@ pub(crate) struct Client {
 pub(crate) struct Suspect {
     /// Requests that were not found on paths that the site does not know, and not led to by its own pages.
     pub(crate) misses: u64,
+    /// Requests that were answered 4xx or 5xx.
+    pub(crate) refused: u64,
     /// Requests with blocked keywords that were not answered.
     pub(crate) keyword_misses: u64,
-    /// Failed log-ins at the two addresses that every bot knows.
+    /// Failed log-ins at the addresses that every bot knows.
     pub(crate) failed_logins: u64,
     /// Hashes of different paths.
     pub(crate) scanning: Distinct<MAX_SCANNING>,
@@ -98,16 +102,16 @@ impl<const N: usize> Distinct<N> {
 
 impl Clients {
     pub(crate) fn new(capacity: usize, window: Duration) -> Self {
-        Self { clients: HashMap::default(), capacity: capacity.max(64), window, forgotten: 0 }
+        Self { known: HashMap::default(), capacity: capacity.max(64), window, forgotten: 0 }
     }
 
     /// The client of a request; makes room first if there is none.
     pub(crate) fn get(&mut self, key: ClientKey, record: &AccessRecord<'_>) -> &mut Client {
-        if self.clients.len() >= self.capacity && !self.clients.contains_key(&key) {
+        if self.known.len() >= self.capacity && !self.known.contains_key(&key) {
             self.forget();
         }
         let window = self.window;
-        let client = self.clients.entry(key).or_insert_with(|| Client::new(record, window));
+        let client = self.known.entry(key).or_insert_with(|| Client::new(record, window));
         client.seen(record);
         client
     }
@@ -115,31 +119,31 @@ impl Clients {
     /// Forgets a quarter: those of whom nothing is suspected, those seen longest ago first.
     fn forget(&mut self) {
         let mut order: Vec<(bool, Timestamp, ClientKey)> =
-            self.clients.iter().map(|(key, client)| (client.suspect.is_some(), client.last, *key)).collect();
+            self.known.iter().map(|(key, client)| (client.suspect.is_some(), client.last, *key)).collect();
         let quarter = (order.len() / 4).max(1);
         if quarter < order.len() {
             order.select_nth_unstable(quarter);
         }
         for (_, _, key) in order.into_iter().take(quarter) {
-            self.clients.remove(&key);
+            self.known.remove(&key);
             self.forgotten += 1;
         }
     }
 
     /// All that are remembered, in the order of their keys.
     pub(crate) fn sorted(&self) -> Vec<(ClientKey, &Client)> {
-        let mut clients: Vec<_> = self.clients.iter().map(|(key, client)| (*key, client)).collect();
+        let mut clients: Vec<_> = self.known.iter().map(|(key, client)| (*key, client)).collect();
         clients.sort_unstable_by_key(|(key, _)| *key);
         clients
     }
 
     pub(crate) fn find(&self, key: ClientKey) -> Option<&Client> {
-        self.clients.get(&key)
+        self.known.get(&key)
     }
 
     /// How many there were. Who was forgotten and came back counts twice.
     pub(crate) fn count(&self) -> u64 {
-        self.clients.len() as u64 + self.forgotten
+        self.known.len() as u64 + self.forgotten
     }
 }
 
@@ -157,6 +161,7 @@ impl Client {
             answered: 0,
             denied: 0,
             crawler: record.user_agent.as_deref().and_then(crawler),
+            crawler_agent: record.user_agent.as_deref().map_or(0, hash),
             history: ClientHistory::new(window),
             suspect: None,
         }
@@ -168,8 +173,13 @@ impl Client {
         self.requests += 1;
         self.answered += u64::from((100..400).contains(&record.status));
         self.denied += u64::from(record.block.as_ref().is_some_and(|mark| !mark.monitored));
-        if self.crawler.is_some() && record.user_agent.as_deref().and_then(crawler) != self.crawler {
-            self.crawler = None;
+        if self.crawler.is_some() {
+            let agent = record.user_agent.as_deref().unwrap_or_default();
+            let agent_hash = hash(agent);
+            if agent_hash != self.crawler_agent && crawler(agent) != self.crawler {
+                self.crawler = None;
+            }
+            self.crawler_agent = agent_hash;
         }
     }
 
@@ -192,15 +202,17 @@ impl Client {
         let has_keyword = event.keyword_hits > 0 && !event.known_path && event.status >= 400;
         let suspect = self.suspect.get_or_insert_default();
         suspect.misses += u64::from(is_probe);
+        suspect.refused += u64::from(event.status >= 400);
         suspect.keyword_misses += u64::from(has_keyword);
         suspect.failed_logins += u64::from(failed_login);
         let mut is_telling = failed_login && suspect.failed_logins == 1;
         if is_scanning || is_probe {
-            let hash = path_hash(event.path);
+            let hash = hash(event.path);
             is_telling |= is_scanning && suspect.scanning.insert(hash);
             is_telling |= suspect.probed.insert(hash);
         }
-        if is_telling || has_keyword {
+        // Something must be there to show, should it be banned for its haste.
+        if is_telling || has_keyword || suspect.examples.is_empty() {
             suspect.show(Example {
                 is_scanning: is_scanning || has_keyword || failed_login,
                 status: event.status,
@@ -214,7 +226,7 @@ impl Client {
             Suspicion::None => {}
             Suspicion::Indicator if suspect.indicators.len() >= MAX_INDICATORS => {}
             Suspicion::Indicator => {
-                suspect.indicators.push(Indicated { evidence: self.history.evidence(), features: *features })
+                suspect.indicators.push(Indicated { evidence: self.history.evidence(), features: *features });
             }
             Suspicion::Proof => suspect.proof = Some(self.history.evidence()),
         }
@@ -242,19 +254,24 @@ impl Suspect {
     }
 }
 
-/// Whether this is a guess at a password, and not the right one, at one of the two addresses of WordPress that bots know:
-/// a log-in that succeeds is answered with a redirection, and its XML interface answers everything with 200.
+/// Whether this is a guess at a password, and not the right one, where bots guess: at the log-ins of WordPress, its XML
+/// interface, phpMyAdmin and the like. A log-in that succeeds is answered with a redirection; what is posted to other
+/// pages of these, as an author's work is, does not count.
 fn is_failed_login(record: &AccessRecord<'_>, path: &[u8]) -> bool {
-    let is_login = path.ends_with(b"/wp-login.php") || path.ends_with(b"/xmlrpc.php");
-    is_login && *record.method == *b"POST" && !(300..400).contains(&record.status)
+    if *record.method != *b"POST" || (300..400).contains(&record.status) {
+        return false;
+    }
+    let page = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    matches!(page, b"wp-login.php" | b"xmlrpc.php")
+        || (matches!(page, b"" | b"index.php") && aiwaf_core::is_scanning_path(path))
 }
 
-fn path_hash(path: &[u8]) -> u64 {
+fn hash(text: &[u8]) -> u64 {
     use std::hash::BuildHasher;
     use std::sync::LazyLock;
 
     static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
-    HASHER.hash_one(path)
+    HASHER.hash_one(text)
 }
 
 /// The beginning of a text of a client's, in ASCII, with escapes for everything that could do harm where it is shown.
@@ -315,7 +332,8 @@ mod tests {
         let suspect = client.suspect.as_ref().unwrap();
         assert_eq!((client.requests, suspect.misses), (5000, 5000));
         assert_eq!((suspect.scanning.len(), suspect.probed.len()), (MAX_SCANNING, MAX_PROBED));
-        assert_eq!((suspect.examples.len(), suspect.indicators.len()), (MAX_EXAMPLES, 3));
+        assert_eq!(suspect.examples.len(), MAX_EXAMPLES);
+        assert!((1..=MAX_INDICATORS).contains(&suspect.indicators.len()));
         assert!(suspect.proof.is_some() && client.history.evidence().total <= 64);
     }
 

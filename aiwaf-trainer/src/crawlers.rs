@@ -1,7 +1,8 @@
 //! Search engines, by the names that they give themselves.
 
-/// What search engines and services that fetch pages for their readers call themselves, and whose they are.
-const CRAWLERS: [(&str, &str); 26] = [
+/// What search engines, indexes of the web and services that fetch pages for their readers call themselves, and whose
+/// they are.
+const CRAWLERS: [(&str, &str); 34] = [
     ("googlebot", "Google"),
     ("adsbot-google", "Google"),
     ("mediapartners-google", "Google"),
@@ -28,6 +29,14 @@ const CRAWLERS: [(&str, &str); 26] = [
     ("sogou", "Sogou"),
     ("exabot", "Exalead"),
     ("archive.org_bot", "Internet Archive"),
+    ("ccbot", "Common Crawl"),
+    ("mj12bot", "Majestic"),
+    ("ahrefsbot", "Ahrefs"),
+    ("semrushbot", "Semrush"),
+    ("dotbot", "Moz"),
+    ("facebookexternalhit", "Facebook"),
+    ("twitterbot", "Twitter"),
+    ("linkedinbot", "LinkedIn"),
 ];
 
 /// What attackers call themselves who would like to be taken for a search engine as well.

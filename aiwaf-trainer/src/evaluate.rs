@@ -8,14 +8,13 @@ use aiwaf_core::{
     KeywordEntry, KeywordSource, Lists, Mode, Outcome, Protection, Reason, RecordedRequest, Request,
     RoutePolicy, Timestamp,
 };
-use aiwaf_ml::RequestModel;
+use aiwaf_ml::{RequestModel, roc_auc};
 use foldhash::quality::RandomState;
 use serde::Serialize;
 
 use crate::bans::TrainedBan;
 use crate::clients::shown;
 use crate::keywords::LearnedKeyword;
-use crate::model::roc_auc;
 use crate::options::TrainingOptions;
 
 /// What would have become of the clients in the part of the log that was held back.
@@ -35,8 +34,8 @@ pub struct HeldOut {
     pub new_scanners_caught: u64,
     /// How many requests a caught scanner got through first, on average.
     pub mean_requests_before: f64,
-    /// Clients that asked for nothing that only scanners ask for, held no keyword against unknown paths, got answers, and
-    /// were refused at most a quarter of what they asked for.
+    /// Clients that asked for nothing that only scanners ask for, whatever the answer, sent no keyword to unknown paths in
+    /// vain, got answers, and were refused at most a quarter of what they asked for.
     pub ordinary: u64,
     /// Of these, turned away: people who would have been hit.
     pub ordinary_hit: u64,
@@ -82,6 +81,8 @@ struct Held {
     answered: u64,
     refused: u64,
     keyword_misses: u64,
+    /// Whether it asked for such a path at all.
+    has_scanned: bool,
     scanning: Vec<Box<[u8]>>,
     caught: Option<Caught>,
 }
@@ -249,15 +250,15 @@ impl Evaluation {
         hit.truncate(10);
         result.hit = hit;
         result.mean_requests_before = before as f64 / result.scanners_caught.max(1) as f64;
-        let mut scored: Vec<(f64, bool)> = self
+        let (scores, labels): (Vec<f64>, Vec<bool>) = self
             .scored
             .iter()
             .filter_map(|(score, key)| {
                 let held = self.clients.get(key)?;
                 (held.is_scanner() || held.is_ordinary()).then(|| (*score, held.is_scanner()))
             })
-            .collect();
-        result.model_auc = roc_auc(&mut scored);
+            .unzip();
+        result.model_auc = roc_auc(&scores, &labels);
         Some(result)
     }
 }
@@ -268,10 +269,12 @@ impl Held {
         self.requests += 1;
         self.answered += u64::from(event.status < 400);
         self.refused += u64::from(event.status >= 400);
+        let is_scanning = aiwaf_core::is_scanning_path(event.path);
+        self.has_scanned |= is_scanning;
         if event.status >= 400 && !event.known_path {
             self.keyword_misses += u64::from(event.keyword_hits > 0);
             if self.scanning.len() < SCANNER
-                && aiwaf_core::is_scanning_path(event.path)
+                && is_scanning
                 && !self.scanning.iter().any(|path| **path == *event.path)
             {
                 self.scanning.push(event.path.into());
@@ -284,7 +287,7 @@ impl Held {
     }
 
     fn is_ordinary(&self) -> bool {
-        self.scanning.is_empty()
+        !self.has_scanned
             && self.keyword_misses == 0
             && self.answered > 0
             && self.refused * 4 <= self.requests

@@ -28,14 +28,17 @@ pub struct LearnedKeyword {
 /// for time: a log is all there, so clients need not ask within an hour. A word becomes a keyword if
 ///
 /// - it stands in requests that failed, on paths that the site does not know, and that are part of an attack: for a path
-///   that only scanners ask for, with a keyword in it, or by a client that asked for three of the scanners' paths;
+///   that only scanners ask for, with a keyword in it, or by a client that asked for three of the scanners' paths. What
+///   stands beside a keyword (`/some-page/x.php`) is blocked already and may be innocent, so of such a path only
+///   words that hold the keyword count;
 /// - several different clients asked for it (`ai_anomaly.learn_min_clients`), none of them whitelisted or a search
 ///   engine;
 /// - it is none of the words that any site may have in its paths ([`learnable_words`]), not exempt or allowed by the
 ///   settings, in no route, and in no path that the site answered anybody;
-/// - it would not be blocked already.
+/// - it is no keyword already, and without its ending (`info.php`) no such ordinary word either.
 ///
-/// Of those, the ones that the most clients asked for are taken (`ai_anomaly.dynamic_top_n`).
+/// Of those, the ones that the most clients asked for are taken (`ai_anomaly.dynamic_top_n`), words that would not be
+/// blocked already before others.
 pub(crate) struct KeywordCollector {
     candidates: HashMap<Box<str>, Candidate, RandomState>,
     answered_paths: TextSet,
@@ -89,21 +92,26 @@ impl KeywordCollector {
         }
     }
 
-    /// Takes note that `client` asked for `path`, in normal form, in vain and as part of an attack.
-    pub(crate) fn probed(&mut self, client: ClientKey, path: &[u8]) {
+    /// Takes note that `client` asked for `path`, in normal form, in vain and as part of an attack. `is_blocked` says
+    /// that there is a keyword in it, `engine` which words hold one.
+    pub(crate) fn probed(&mut self, client: ClientKey, path: &[u8], is_blocked: bool, engine: &Engine) {
         for word in learnable_words(path) {
-            if self.known_words.contains(word.as_bytes()) || self.never.contains(word) {
+            if self.known_words.contains(word.as_bytes())
+                || self.never.contains(word)
+                || is_ordinary_file(word)
+            {
                 continue;
             }
-            let candidate = match self.candidates.get_mut(word) {
-                Some(candidate) => candidate,
-                None => {
-                    if self.candidates.len() >= MAX_CANDIDATES {
-                        self.forget();
-                    }
-                    self.candidates.entry(word.into()).or_default()
-                }
-            };
+            if is_blocked && !engine.holds_keyword(word) {
+                continue;
+            }
+            if self.candidates.len() >= MAX_CANDIDATES && !self.candidates.contains_key(word) {
+                self.forget();
+            }
+            if !self.candidates.contains_key(word) {
+                self.candidates.insert(word.into(), Candidate::default());
+            }
+            let Some(candidate) = self.candidates.get_mut(word) else { continue };
             candidate.requests += 1;
             if candidate.clients.len() < MAX_CLIENTS && !candidate.clients.contains(&client) {
                 candidate.clients.push(client);
@@ -130,29 +138,48 @@ impl KeywordCollector {
 
     /// What was learned, the word that the most clients asked for first.
     pub(crate) fn learned(&self, engine: &Engine) -> Vec<LearnedKeyword> {
-        let mut learned: Vec<LearnedKeyword> = self
+        let mut learned: Vec<(bool, LearnedKeyword)> = self
             .candidates
             .iter()
             .filter(|(_, candidate)| candidate.clients.len() >= self.min_clients)
-            .filter(|(word, _)| !self.known_words.contains(word.as_bytes()) && !engine.is_keyword(word))
-            .map(|(word, candidate)| LearnedKeyword {
-                keyword: word.to_string(),
-                count: candidate.requests,
-                clients: candidate.clients.len() as u64,
-                paths: candidate.paths.iter().map(ToString::to_string).collect(),
+            .filter(|(word, _)| !self.known_words.contains(word.as_bytes()) && !engine.has_keyword(word))
+            .map(|(word, candidate)| {
+                let learned = LearnedKeyword {
+                    keyword: word.to_string(),
+                    count: candidate.requests,
+                    clients: candidate.clients.len() as u64,
+                    paths: candidate.paths.iter().map(ToString::to_string).collect(),
+                };
+                (engine.holds_keyword(word), learned)
             })
             .collect();
-        learned.sort_by(|one, other| {
-            (other.clients, other.count, &one.keyword).cmp(&(one.clients, one.count, &other.keyword))
+        learned.sort_by(|(blocked, one), (other_blocked, other)| {
+            (blocked, other.clients, other.count, &one.keyword).cmp(&(
+                other_blocked,
+                one.clients,
+                one.count,
+                &other.keyword,
+            ))
         });
         learned.truncate(self.top);
-        learned
+        learned.into_iter().map(|(_, learned)| learned).collect()
     }
+}
+
+/// Whether a word is a file (`info.php`) that is called by a word any site may have.
+fn is_ordinary_file(word: &str) -> bool {
+    let Some((stem, _)) = word.split_once('.').filter(|(stem, _)| !stem.is_empty()) else { return false };
+    learnable_words(stem.as_bytes()).next().is_none()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn probed(collector: &mut KeywordCollector, client: ClientKey, path: &str) {
+        let engine = Engine::builder().build().unwrap();
+        collector.probed(client, path.as_bytes(), engine.holds_keyword(path), &engine);
+    }
 
     fn client(number: u32) -> ClientKey {
         ClientKey::new(std::net::Ipv4Addr::from(number).into(), 64)
@@ -167,8 +194,8 @@ mod tests {
     fn several_clients_teach_a_word_and_one_does_not() {
         let mut collector = KeywordCollector::new(&Settings::default(), &[]);
         for number in 0..100 {
-            collector.probed(client(number % 2), b"/cgi-bin/oneshell");
-            collector.probed(client(number % 5), b"/cgi-bin/evilshell");
+            probed(&mut collector, client(number % 2), "/cgi-bin/oneshell");
+            probed(&mut collector, client(number % 5), "/cgi-bin/evilshell");
         }
         assert_eq!(words(&collector), ["cgi-bin", "evilshell"]);
     }
@@ -180,9 +207,10 @@ mod tests {
         settings.ip_keyword_block.allowed_path_keywords = vec!["allowed".to_owned()];
         let mut collector = KeywordCollector::new(&settings, &["/gadgets/{id}".to_owned()]);
         for number in 0..10 {
-            collector.probed(
+            probed(
+                &mut collector,
                 client(number),
-                b"/admin/exempt/allowed/gadgets/catalogue/products/.env/evil.php/evilshell",
+                "/admin/exempt/allowed/gadgets/catalogue/products/evilshell",
             );
         }
         // Also if the site answers only after that.
@@ -191,13 +219,29 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_beside_a_keyword_is_not_learned() {
+        let mut collector = KeywordCollector::new(&Settings::default(), &[]);
+        for number in 0..10 {
+            probed(&mut collector, client(number), "/index.php/en/our-new-tents");
+            probed(&mut collector, client(number), "/uploads/evilshell.php");
+            probed(&mut collector, client(number), "/info.php");
+            probed(&mut collector, client(number % 4), "/phpmyadmin/");
+            probed(&mut collector, client(number % 4), "/boaform");
+        }
+        // What would be blocked without it comes last, though more clients asked for it.
+        assert_eq!(words(&collector), ["boaform", "evilshell.php"]);
+    }
+
+    #[test]
     fn candidates_are_bounded_and_the_frequent_ones_stay() {
         let mut collector = KeywordCollector::new(&Settings::default(), &[]);
+        let engine = Engine::builder().build().unwrap();
         for number in 0..4 {
-            collector.probed(client(number), b"/evilshell");
+            collector.probed(client(number), b"/evilshell", false, &engine);
         }
         for number in 0..60_000 {
-            collector.probed(client(9), format!("/junk{}", to_letters(number)).as_bytes());
+            let path = format!("/junk{}", to_letters(number));
+            collector.probed(client(9), path.as_bytes(), false, &engine);
         }
         assert!(collector.candidates.len() <= MAX_CANDIDATES);
         assert_eq!(words(&collector), ["evilshell"]);

@@ -145,26 +145,6 @@ pub(crate) fn histogram(scores: &[f64]) -> Vec<u64> {
     bins
 }
 
-/// The area under the ROC curve: how probable it is that a request of the first kind scores higher than one of the
-/// second; ties count half. `None` if there are none of a kind.
-#[allow(clippy::cast_precision_loss)] // counts of a sample
-pub(crate) fn roc_auc(scored: &mut [(f64, bool)]) -> Option<f64> {
-    scored.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
-    let positives = scored.iter().filter(|(_, is_positive)| *is_positive).count();
-    let negatives = scored.len() - positives;
-    if positives == 0 || negatives == 0 {
-        return None;
-    }
-    let (mut below, mut area) = (0, 0.0);
-    for ties in scored.chunk_by(|one, other| one.0.total_cmp(&other.0).is_eq()) {
-        let up = ties.iter().filter(|(_, is_positive)| *is_positive).count();
-        let down = ties.len() - up;
-        area += up as f64 * (below as f64 + down as f64 / 2.0);
-        below += down;
-    }
-    Some(area / (positives as f64 * negatives as f64))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,16 +191,6 @@ mod tests {
     fn the_same_sample_makes_the_same_model() {
         let bytes = || fit(&sample(f64::from), &plan()).unwrap().model.trained().to_bytes().unwrap();
         assert_eq!(bytes(), bytes());
-    }
-
-    #[test]
-    fn areas_are_those_of_the_definition() {
-        let auc = |scored: &[(f64, bool)]| roc_auc(&mut scored.to_vec());
-        assert_eq!(auc(&[(0.1, false), (0.9, true)]), Some(1.0));
-        assert_eq!(auc(&[(0.9, false), (0.1, true)]), Some(0.0));
-        assert_eq!(auc(&[(0.5, false), (0.5, true), (0.5, true)]), Some(0.5));
-        assert_eq!(auc(&[(0.1, false), (0.5, false), (0.5, true), (0.7, true)]), Some(0.875));
-        assert_eq!(auc(&[(0.5, true)]), None);
     }
 
     #[test]

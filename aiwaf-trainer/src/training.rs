@@ -170,7 +170,7 @@ impl<'o> Run<'o> {
     /// Takes a request.
     fn line(&mut self, line: &LogLine<'_>) -> Result<(), TrainingError> {
         let record = &line.record;
-        self.move_on(record.time)?;
+        self.move_on(record.time, line.lines_before)?;
         let mut recorded = self.engine.recorded(record, &mut self.buffers);
         let is_error = record.status >= 400;
         let referer = record.referer.as_deref();
@@ -201,7 +201,7 @@ impl<'o> Run<'o> {
                 && client.crawler.is_none()
                 && (event.keyword_hits > 0 || is_scanning || is_confirmed)
             {
-                self.keywords.probed(recorded.client, event.path);
+                self.keywords.probed(recorded.client, event.path, event.keyword_hits > 0, &self.engine);
             }
             let (key, has_time) = (recorded.client, record.response_time.is_some());
             self.sample.offer(|| SampledRow {
@@ -220,12 +220,13 @@ impl<'o> Run<'o> {
     }
 
     /// Counts a request, and begins the held-back part when its time has come.
-    fn move_on(&mut self, time: Timestamp) -> Result<(), TrainingError> {
+    fn move_on(&mut self, time: Timestamp, lines: u64) -> Result<(), TrainingError> {
         if let Some((warm_up, judge_from)) = self.held_from {
-            if self.requests == warm_up {
+            if lines >= warm_up && self.evaluation.is_none() {
                 self.evaluation = Some(Evaluation::new(self.options)?);
             }
-            if self.requests == judge_from && self.requests >= self.options.min_lines {
+            if lines >= judge_from {
+                self.held_from = None;
                 // This part is as much smaller as what is held back of the whole.
                 let min_lines = min_ai_lines(self.options, 1.0 - self.options.hold_out);
                 let fitted = self.model(min_lines, self.requests, Vec::new())?;

@@ -1,10 +1,12 @@
 //! Inputs for the measurements, the same at every run, and what measurements of whole processes need.
 
 mod load;
+mod log;
 mod process;
 mod report;
 
 pub use load::Load;
+pub use log::write_log;
 pub use process::{cpu_time, resident_bytes};
 pub use report::{is_quick, median, write_report};
 

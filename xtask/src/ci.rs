@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
 type Check = fn() -> anyhow::Result<()>;
 
 /// What `--quick` leaves out.
-const SLOW: [(&str, Check); 6] = [
+const SLOW: [(&str, Check); 7] = [
     ("each feature alone", check_features),
     ("documentation", || {
         run_command(cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
@@ -46,6 +46,7 @@ const SLOW: [(&str, Check); 6] = [
     ("licences and sources", || {
         run_command(cargo().args(["deny", "--offline", "check", "bans", "licenses", "sources"]))
     }),
+    ("the model of the repository", || crate::train::run(&["--check".to_owned()])),
     ("fuzzing", fuzz),
     ("measurements", || crate::bench::run(&["--quick".to_owned()])),
     ("example", example_smoke::run),

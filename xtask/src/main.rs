@@ -1,10 +1,11 @@
-//! The project's own commands: `cargo xtask ci`, `bench`, `auc` and `replay`.
+//! The project's own commands: `cargo xtask ci`, `bench`, `auc`, `efficacy`, `train` and `replay`.
 //!
 //! It starts other programs (cargo, the example) and talks to them as any user does; it links none of our crates.
 
 mod auc;
 mod bench;
 mod ci;
+mod efficacy;
 mod example_smoke;
 mod http;
 mod metadata;
@@ -13,6 +14,7 @@ mod replay;
 mod run;
 mod scikit_learn;
 mod table;
+mod train;
 
 use std::process::ExitCode;
 
@@ -35,9 +37,17 @@ Commands:
       Measures, and prints the figures beside their budgets and peers. A figure over its budget is no failure.
       --quick  fewer samples: figures are rough
       --json   one JSON document instead of the table
+  train [--check] [--logs PATH] [--model FILE]
+      Makes the model that is part of the repository, from a log of generated traffic, and says how good it is.
+      --check       changes nothing; fails unless that model is the one that the code makes
+      --logs PATH   trains from these logs instead, a file or a directory, and leaves the repository's model as it is
+      --model FILE  writes the model there
   replay URL FILE...
       Sends the requests in the files (JSON Lines, .gz too) to a server on this machine, byte by byte as they are
       written, and prints how it answered. See 'cargo xtask replay --help'.
+  efficacy FILE...
+      Judges labelled requests and prints how many attacks were stopped and how many honest requests were disturbed.
+      See 'cargo xtask efficacy --help'.
 
 Exit codes: 0 done, 1 it failed, 2 usage.
 ";
@@ -61,13 +71,15 @@ fn dispatch(arguments: &[String]) -> anyhow::Result<()> {
         "auc" => auc::run(rest),
         "ci" => ci::run(rest),
         "bench" => bench::run(rest),
+        "train" => train::run(rest),
         "replay" => replay::run(rest),
+        "efficacy" => efficacy::run(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(())
         }
         other => Err(UsageError::new(format!(
-            "there is no command {other:?}; choose auc, bench, ci or replay, or ask 'cargo xtask --help'"
+            "there is no command {other:?}; choose auc, bench, ci, efficacy, replay or train, or ask 'cargo xtask --help'"
         ))
         .into()),
     }

@@ -57,6 +57,11 @@ impl Options {
         self.flags.iter().any(|given| given == flag)
     }
 
+    /// The text given for `name`, the last one if there are several.
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
+        self.values.iter().rev().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+
     /// The number given for `name`, the last one if there are several, else `default`.
     ///
     /// # Errors

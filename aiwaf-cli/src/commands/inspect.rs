@@ -7,15 +7,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use aiwaf_core::{Engine, Finding, RequestLine, Timestamp, UNKNOWN_CLIENT, Verdict};
-use aiwaf_middleware::load_settings;
 use aiwaf_storage::system_clock;
 use serde::Serialize;
 
-use crate::args::GlobalArgs;
 use crate::engine::{self, CountryBehind, Selection};
 use crate::failure::{FAILED, one_line};
 use crate::input::{Line, Lines, files_or_stdin};
-use crate::stores::{self, Access};
+use crate::session::Session;
+use crate::stores::Access;
 
 /// Judge requests, given as lines of JSON
 ///
@@ -54,8 +53,8 @@ const MAX_LINE: usize = 32 * 1024 * 1024;
 const MAX_NAMED: u64 = 100;
 
 /// Judges the lines of the files.
-pub(crate) fn run(args: &InspectArgs, global: &GlobalArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let mut settings = load_settings(global.config.as_deref())?;
+pub(crate) fn run(args: &InspectArgs, session: &mut Session<'_>) -> anyhow::Result<ExitCode> {
+    let mut settings = session.settings()?.clone();
     args.selection.apply(&mut settings);
     let mut builder = Engine::builder();
     let countries = engine::countries(&settings)?.map(CountryBehind::new);
@@ -63,15 +62,12 @@ pub(crate) fn run(args: &InspectArgs, global: &GlobalArgs, out: &mut dyn Write) 
         builder = builder.countries(Arc::clone(countries) as _);
     }
     if !args.stateless {
-        let store = stores::open(global, &settings, Access::Existing)?;
-        builder = builder.lists(store.load()?.lists);
+        builder = builder.lists(session.store(Access::Existing)?.load()?.lists);
     }
-    let mut judge = Judge {
-        engine: engine::build(builder.settings(settings))?,
-        countries,
-        fresh: args.stateless.then_some(0),
-    };
+    let mut judge =
+        Judge { engine: engine::build(builder, settings)?, countries, fresh: args.stateless.then_some(0) };
 
+    let out = session.out.writer();
     let (mut read, mut bad) = (0u64, 0u64);
     for path in files_or_stdin(&args.files) {
         let mut lines = Lines::open(&path, MAX_LINE)?;
@@ -168,7 +164,7 @@ struct Objection<'a> {
 
 /// Which part of the request it was.
 #[derive(Serialize)]
-struct Matched<'a> {
+pub(crate) struct Matched<'a> {
     field: String,
     start: usize,
     end: usize,
@@ -200,8 +196,15 @@ impl<'a> Objection<'a> {
     }
 }
 
+impl std::fmt::Display for Matched<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.field)?;
+        if self.text.is_empty() { Ok(()) } else { write!(f, ": {}", self.text) }
+    }
+}
+
 impl<'a> Matched<'a> {
-    fn new(finding: &'a Finding) -> Option<Self> {
+    pub(crate) fn new(finding: &'a Finding) -> Option<Self> {
         let matched = finding.matched.as_ref()?;
         Some(Self {
             field: matched.field.to_string(),
@@ -209,5 +212,39 @@ impl<'a> Matched<'a> {
             end: matched.end,
             text: &matched.text,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aiwaf_core::Settings;
+
+    use super::*;
+
+    /// A client that never came before is judged as by an engine that was just built.
+    #[test]
+    fn stateless_lines_are_judged_as_by_a_new_engine() {
+        let lines = [
+            r#"{"uri":"/.env","client_ip":"203.0.113.9","time":1.0}"#,
+            r#"{"uri":"/","client_ip":"203.0.113.9","time":1.1}"#,
+            r#"{"uri":"/form","method":"POST","body":"a=b","time":1.2,
+                "headers":{"Content-Type":"application/x-www-form-urlencoded","User-Agent":"Mozilla/5.0"}}"#,
+            r#"{"uri":"/?id=not-a-uuid&uuid=x","headers":{"User-Agent":"Mozilla/5.0","Accept":"*/*"},"time":1.3}"#,
+            r#"{"uri":"/a","headers":{"User-Agent":"curl/8"},"time":0.5}"#,
+        ];
+        // Few requests are a flood here, and none of these is one: each client comes once.
+        let mut settings = Settings::default();
+        settings.rate_limit.max = 2;
+        settings.rate_limit.flood = 3;
+        let engine = || Engine::builder().settings(settings.clone()).build().unwrap();
+        let mut judge = Judge { engine: engine(), countries: None, fresh: Some(0) };
+        for round in 0..3 {
+            for text in lines {
+                let line = RequestLine::parse(text.as_bytes()).unwrap();
+                let mut alone = Judge { engine: engine(), countries: None, fresh: Some(round) };
+                let (together, alone) = (judge.judge(&line, system_clock), alone.judge(&line, system_clock));
+                assert_eq!((together.action, together.finding), (alone.action, alone.finding), "{text}");
+            }
+        }
     }
 }

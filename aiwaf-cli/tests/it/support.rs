@@ -49,6 +49,50 @@ impl Place {
         self.run_with(arguments, "")
     }
 
+    /// What the command prints, if it does what it is told without complaint.
+    pub(crate) fn text(&self, arguments: &[&str]) -> String {
+        let ran = self.run(arguments);
+        assert!(ran.code == 0 && ran.err.is_empty(), "{arguments:?}: {ran:?}");
+        ran.out
+    }
+
+    /// As [`text`](Self::text), read as JSON.
+    pub(crate) fn json(&self, arguments: &[&str]) -> serde_json::Value {
+        serde_json::from_str(&self.text(arguments)).unwrap()
+    }
+
+    /// The one line that the command complains in.
+    pub(crate) fn error(&self, arguments: &[&str], code: i32) -> String {
+        let ran = self.run(arguments);
+        assert!(ran.code == code && ran.err.lines().count() == 1, "{arguments:?}: {ran:?}");
+        ran.err.strip_prefix("aiwaf: ").unwrap_or(&ran.err).trim_end().to_owned()
+    }
+
+    /// Lists as an operator keeps them, with entries of every kind.
+    pub(crate) fn with_lists(self) -> Self {
+        self.write(
+            "aiwaf_data/whitelist.csv",
+            "ip,added_date,reason\n192.168.1.0/24,2025-09-01T08:00:00,office\n2001:db8::7,,\n",
+        );
+        self.write(
+            "aiwaf_data/blacklist.csv",
+            "ip,reason,added_date,source,expires,offences,extended_request_info\n\
+             203.0.113.10,SQL injection attack detected,2025-09-14T09:15:30,manual,,1,\n\
+             198.51.100.0/24,Flood pattern,2025-09-14T10:22:15,rate_limit,2099-01-01T00:00:00,3,\"{\"\"path\"\":\"\"/x\"\"}\"\n\
+             192.0.2.1,ended long ago,2020-01-01T00:00:00,honeypot,2020-01-02T00:00:00,1,\n",
+        );
+        self.write(
+            "aiwaf_data/keywords.csv",
+            "keyword,added_date,source,count\nunion select,2025-09-14T09:00:00,manual,1\nxmlrpc,2025-09-14T09:30:00,learned,7\n",
+        );
+        self.write("aiwaf_data/geo_blocked_countries.csv", "country,added_date\nKP,2025-09-14T09:00:00\n");
+        self.write(
+            "aiwaf_data/path_exemptions.csv",
+            "path,reason,added_date\n/health,Health check,2025-09-14T09:00:00\n",
+        );
+        self
+    }
+
     /// Runs the command with `input` as its standard input.
     pub(crate) fn run_with(&self, arguments: &[&str], input: impl AsRef<[u8]>) -> Ran {
         feed(&mut self.command(arguments), input.as_ref())

@@ -35,6 +35,8 @@ pub struct LogPattern {
     /// What the line begins with.
     prefix: Box<[u8]>,
     variables: Vec<Variable>,
+    /// Tried on lines that the pattern does not fit: some servers have two.
+    alternative: Option<Box<Self>>,
 }
 
 /// A variable, and the text behind it.
@@ -123,13 +125,25 @@ impl FromStr for LogPattern {
                 return Err(InvalidPattern::Missing { names });
             }
         }
-        Ok(Self { text: pattern, prefix, variables })
+        Ok(Self { text: pattern, prefix, variables, alternative: None })
     }
 }
 
 impl LogPattern {
+    /// Tries `alternative` on lines that this pattern does not fit.
+    pub(super) fn or(self, alternative: Self) -> Self {
+        Self { alternative: Some(Box::new(alternative)), ..self }
+    }
+
     /// Reads a line. Linear in its length, for each variable is looked for where the one before it ended.
     pub(super) fn parse<'a>(&self, line: &'a [u8]) -> Result<AccessRecord<'a>, LineError> {
+        self.parse_alone(line).or_else(|error| match &self.alternative {
+            Some(alternative) => alternative.parse_alone(line).map_err(|_| error),
+            None => Err(error),
+        })
+    }
+
+    fn parse_alone<'a>(&self, line: &'a [u8]) -> Result<AccessRecord<'a>, LineError> {
         let mut rest = line.strip_prefix(&*self.prefix).ok_or(LineError::Missing { field: "client" })?;
         let mut values: [Option<&[u8]>; FIELDS] = [None; FIELDS];
         for variable in &self.variables {

@@ -27,8 +27,27 @@ const PATTERNS: [(&str, &str); 4] = [
     ),
 ];
 
+/// How the same server writes what it answers itself.
+const ALTERNATIVES: [(&str, &str); 1] = [(
+    "nginx-proxy-manager",
+    r#"[$time_local] $status - $request_method $scheme $host "$request_uri" [Client $remote_addr] [Length $body_bytes_sent] [Gzip $gzip_ratio] "$http_user_agent" "$http_referer""#,
+)];
+
 static PARSED: LazyLock<Vec<(&'static str, LogPattern)>> = LazyLock::new(|| {
-    PATTERNS.iter().filter_map(|(name, pattern)| Some((*name, pattern.parse().ok()?))).collect()
+    PATTERNS
+        .iter()
+        .filter_map(|(name, pattern)| {
+            let pattern: LogPattern = pattern.parse().ok()?;
+            let alternative = ALTERNATIVES.iter().find(|(known, _)| known == name);
+            Some((
+                *name,
+                match alternative {
+                    Some((_, alternative)) => pattern.or(alternative.parse().ok()?),
+                    None => pattern,
+                },
+            ))
+        })
+        .collect()
 });
 
 /// All of them.
@@ -64,6 +83,11 @@ mod tests {
                 r#"[14/Sep/2025:15:02:41 +0000] - 404 404 - GET https a.example "/x y" [Client 192.0.2.7] [Length 150] [Gzip -] [Sent-to 10.0.0.1] "curl" "-""#,
                 "192.0.2.7",
                 "/x y",
+            ),
+            (
+                r#"[14/Sep/2025:15:02:41 +0000] 404 - GET https a.example "/x" [Client 192.0.2.7] [Length 0] [Gzip -] "curl" "-""#,
+                "192.0.2.7",
+                "/x",
             ),
             (
                 r#"192.0.2.7:4711 [14/Sep/2025:15:02:41.127] in out/a 1/2/3/4/5 404 739 - - --NN 0/0/0/0/0 0/0 "GET /x HTTP/1.1""#,

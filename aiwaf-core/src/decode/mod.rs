@@ -3,12 +3,29 @@
 //! Requests are judged in normal form and passed on untouched. Everything here is total (any bytes are fine), takes
 //! linear time, and writes into a buffer that is reused, so that ordinary requests cost no allocation.
 
+mod base64_text;
+mod cookie;
+mod css_escapes;
+mod forms;
+mod html_entities;
+mod javascript_escapes;
+mod parameter;
 mod path;
 mod percent;
+#[cfg(test)]
+mod properties;
 mod query;
+mod scan;
+mod scratch;
+mod shell_quoting;
+mod sql_comments;
 
+pub(crate) use cookie::cookie_parameters;
+pub(crate) use forms::{Form, FormList, Forms};
+pub(crate) use html_entities::decode_references;
+pub(crate) use parameter::{Parameter, Part, Place};
 pub(crate) use path::normalize_path;
-pub(crate) use query::normalize_query;
+pub(crate) use query::{normalize_query, urlencoded_parameters};
 
 use smallvec::SmallVec;
 

@@ -2,6 +2,7 @@
 
 use super::Buffer;
 use super::percent::Decoder;
+use super::scratch::{Scratch, Writer};
 
 /// Writes the normal form of `raw` into `out`: escapes decoded to the last, `\` as `/`, no control characters, no
 /// `;parameters`, no empty, `.` or `..` segments, ASCII letters in lower case.
@@ -15,11 +16,7 @@ pub(crate) fn normalize_path(raw: &[u8], out: &mut Buffer) -> bool {
         out.make_ascii_lowercase();
         return false;
     }
-    let mut decoder = Decoder::new(out, |_| None);
-    for &byte in raw {
-        decoder.push(byte);
-    }
-    let mut repaired = decoder.tricked;
+    let mut repaired = Decoder::rewrite(raw, out, |_| None, |byte| byte);
     let decoded_separators = separators(out) != separators(raw);
     repaired |= decoded_separators;
     repaired |= clean_characters(out);
@@ -114,4 +111,58 @@ fn resolve_segments(path: &mut Buffer) -> bool {
     }
     path.truncate(written);
     repaired
+}
+
+/// Gives a value that may hold paths: `\` as `/`, without empty and `.` segments, and without segments that
+/// the `..` after them takes back; a `..` that leads out stays, and so does `://`. `None` if nothing of that is there.
+pub(super) fn normalize_value<'b>(value: &[u8], out: &'b mut Scratch) -> Option<&'b [u8]> {
+    if !has_odd_segments(value) {
+        return None;
+    }
+    let mut out = out.writer(value.len());
+    let mut rest = value;
+    loop {
+        let end = memchr::memchr2(b'/', b'\\', rest);
+        let (segment, after) = rest.split_at(end.unwrap_or(rest.len()));
+        let last = end.is_none();
+        let after_slash = out.text().last() == Some(&b'/');
+        match segment {
+            b"" if after_slash && !out.text().ends_with(b":/") => {}
+            b"." if !last && (after_slash || out.text().is_empty()) => {}
+            b".." if takes_back(&mut out) => {}
+            _ => {
+                out.extend(segment);
+                if !last {
+                    out.push(b'/');
+                }
+            }
+        }
+        if last {
+            return Some(out.finish());
+        }
+        rest = &after[1..];
+    }
+}
+
+/// Whether there is a backslash, or a slash with an empty or a dotted segment after it.
+fn has_odd_segments(value: &[u8]) -> bool {
+    memchr::memchr2_iter(b'/', b'\\', value).any(|at| {
+        value[at] == b'\\'
+            || match value[at + 1..] {
+                [b'/', ..] => at == 0 || value[at - 1] != b':',
+                [b'.', b'/' | b'\\' | b'.', ..] => true,
+                _ => value[..at].ends_with(b".") && matches!(value[..at], [b'.'] | [.., b'/' | b'\\', b'.']),
+            }
+    })
+}
+
+/// Takes the last segment back, if it is one that a `..` can take back.
+fn takes_back(out: &mut Writer<'_>) -> bool {
+    let Some((b'/', before)) = out.text().split_last() else { return false };
+    let start = before.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+    let can = start < before.len() && &before[start..] != b".." && !before[start..].ends_with(b":");
+    if can {
+        out.truncate(start);
+    }
+    can
 }

@@ -1,6 +1,7 @@
 //! Percent encoding, and the other ways to spell a character that servers have fallen for.
 
 use super::Buffer;
+use super::scratch::{Scratch, Writer};
 
 /// Decodes bytes one after the other onto the end of a buffer, until nothing is left to decode.
 ///
@@ -8,29 +9,52 @@ use super::Buffer;
 /// replaced by what it stands for, and the new end is looked at again. So any depth of double encoding is undone in
 /// one pass: every step but the first removes at least one byte, which makes the whole linear.
 pub(super) struct Decoder<'b> {
-    out: &'b mut Buffer,
+    out: Writer<'b>,
     /// What a control character becomes: dropping it here, and not later, leaves no escape that it had split.
     control: fn(u8) -> Option<u8>,
     /// Whether an escape was spelled in a way that no honest client uses.
-    pub(super) tricked: bool,
+    tricked: bool,
     /// Whether the byte at this place is the `%` of an escape that was itself escaped.
     decoded_percent: Option<usize>,
 }
 
 impl<'b> Decoder<'b> {
-    /// Starts with an empty buffer; `control` says what becomes of control characters.
-    pub(super) fn new(out: &'b mut Buffer, control: fn(u8) -> Option<u8>) -> Self {
-        out.clear();
+    /// Starts with nothing written; `control` says what becomes of control characters.
+    fn new(out: Writer<'b>, control: fn(u8) -> Option<u8>) -> Self {
         Self { out, control, tricked: false, decoded_percent: None }
     }
 
+    /// Writes `raw` into `buffer`, each byte first `read` and then decoded; says whether tricks were used.
+    pub(super) fn rewrite(
+        raw: &[u8],
+        buffer: &mut Buffer,
+        control: fn(u8) -> Option<u8>,
+        read: impl Fn(u8) -> u8,
+    ) -> bool {
+        buffer.clear();
+        // Nothing decoded is longer.
+        buffer.extend_from_slice(raw);
+        let mut decoder = Decoder::new(Writer::new(buffer), control);
+        for &byte in raw {
+            decoder.push(read(byte));
+        }
+        let (tricked, length) = (decoder.tricked, decoder.out.length());
+        buffer.truncate(length);
+        tricked
+    }
+
     /// Takes the next byte as sent.
-    pub(super) fn push(&mut self, byte: u8) {
+    fn push(&mut self, byte: u8) {
         self.append(byte);
+        self.decode_end();
+    }
+
+    /// Undoes the escapes at the end.
+    fn decode_end(&mut self) {
         // A byte that can't be the end of an escape leaves the buffer as it is: the common case.
-        while byte_may_end_escape(self.out.last().copied()) {
-            let Some(escape) = trailing_escape(self.out) else { break };
-            let start = self.out.len() - escape.length;
+        while byte_may_end_escape(self.out.text().last().copied()) {
+            let Some(escape) = trailing_escape(self.out.text()) else { break };
+            let start = self.out.length() - escape.length;
             if escape.odd || self.decoded_percent == Some(start) {
                 self.tricked = true;
             }
@@ -60,6 +84,92 @@ impl<'b> Decoder<'b> {
         } else {
             self.tricked = true;
         }
+    }
+}
+
+/// Gives `value` with all escapes undone, any depth of them; NUL is dropped, other control characters stay. `plus` says
+/// whether `+` is a blank.
+pub(super) fn decode<'b>(value: &[u8], plus: bool, out: &'b mut Scratch) -> &'b mut [u8] {
+    let mut writer = out.writer(value.len());
+    writer.extend(value);
+    if plus {
+        for byte in writer.text_mut() {
+            *byte = if *byte == b'+' { b' ' } else { *byte };
+        }
+    }
+    let text = writer.finish();
+    let length = decode_in_place(text);
+    text.get_mut(..length).unwrap_or_default()
+}
+
+/// Undoes all escapes in place; gives the length of what is left.
+fn decode_in_place(text: &mut [u8]) -> usize {
+    let Some(first) = length_of_run(text) else { return text.len() };
+    let mut read = first;
+    // What is decoded stands before what is still to be read.
+    let mut decoder = Decoder::new(Writer::resume(text, first), |byte| (byte != 0).then_some(byte));
+    // Until the text is so long, every byte may complete an escape that began with a decoded or a broken one.
+    let mut watched = 0;
+    while let Some(&byte) = decoder.out.memory().get(read) {
+        if decoder.out.length() >= watched {
+            let rest = &decoder.out.memory()[read..];
+            if !may_be_escape(byte) {
+                let length = length_of_run(rest).unwrap_or(rest.len());
+                decoder.out.extend_from_within(read, length);
+                read += length;
+                continue;
+            }
+            if let [b'%', high, low, ..] = *rest
+                && let Some(byte) = hex_byte(high, low)
+                && !may_be_escape(byte)
+            {
+                decoder.out.push(byte);
+                read += 3;
+                continue;
+            }
+        }
+        decoder.push(byte);
+        read += 1;
+        if decoder.out.text().last() == Some(&b'%') {
+            watched = decoder.out.length() + LONGEST_ESCAPE - 1;
+        }
+    }
+    decoder.out.length()
+}
+
+/// How many bytes at the beginning stand for themselves; `None` if all do.
+fn length_of_run(text: &[u8]) -> Option<usize> {
+    // Sixteen bytes at once, without branches, for as long as there is nothing.
+    let is_ordinary =
+        |chunk: &&[u8; 16]| chunk.iter().fold(0, |any, &byte| any | u8::from(may_be_escape(byte))) == 0;
+    let (chunks, _) = text.as_chunks::<16>();
+    let ordinary = chunks.iter().take_while(is_ordinary).count() * 16;
+    Some(ordinary + text[ordinary..].iter().position(|&byte| may_be_escape(byte))?)
+}
+
+/// Whether a byte begins an escape or, other than a hexadecimal digit, ends one; or is NUL.
+fn may_be_escape(byte: u8) -> bool {
+    // No branches, so that sixteen of them are one step.
+    u8::from(byte >= 0x80) | u8::from(byte == b'%') | u8::from(byte == 0) != 0
+}
+
+/// The length of `%u002e`.
+const LONGEST_ESCAPE: usize = 6;
+
+/// Writes `value` as an application reads it into `out`: each `%xx` decoded once. `plus` says whether `+` is a blank.
+pub(super) fn decode_once(value: &[u8], plus: bool, out: &mut Buffer) {
+    out.clear();
+    let mut rest = value;
+    while let [first, after @ ..] = rest {
+        rest = after;
+        out.push(match (first, after) {
+            (b'%', [high, low, after @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                rest = after;
+                hex(*high) << 4 | hex(*low)
+            }
+            (b'+', _) if plus => b' ',
+            _ => *first,
+        });
     }
 }
 
@@ -112,14 +222,34 @@ fn trailing_escape(out: &[u8]) -> Option<Escape> {
 }
 
 /// The ASCII character that a fullwidth form looks like, or the character itself.
-fn narrow(character: char) -> char {
+pub(super) fn narrow(character: char) -> char {
     match character {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(character as u32 - 0xfee0).unwrap_or(character),
         other => other,
     }
 }
 
-fn hex(digit: u8) -> u8 {
+/// The byte that two hexadecimal digits spell.
+fn hex_byte(high: u8, low: u8) -> Option<u8> {
+    let (high, low) = (HEX[usize::from(high)], HEX[usize::from(low)]);
+    (high | low < 16).then_some(high << 4 | low)
+}
+
+/// The values of hexadecimal digits, 255 for anything else.
+const HEX: [u8; 256] = {
+    let mut table = [255; 256];
+    let mut value: u8 = 0;
+    while value < 16 {
+        let digit = b"0123456789abcdef"[value as usize];
+        table[digit as usize] = value;
+        table[digit.to_ascii_uppercase() as usize] = value;
+        value += 1;
+    }
+    table
+};
+
+/// The value of a hexadecimal digit.
+pub(super) fn hex(digit: u8) -> u8 {
     match digit {
         b'0'..=b'9' => digit - b'0',
         b'a'..=b'f' => digit - b'a' + 10,

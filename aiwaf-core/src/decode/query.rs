@@ -1,7 +1,8 @@
 //! The normal form of a query.
 
 use super::Buffer;
-use super::percent::Decoder;
+use super::parameter::{Parameter, Part, Place};
+use super::percent::{self, Decoder};
 
 /// Writes the normal form of `raw` into `out`: `+` as a blank, escapes decoded to the last, runs of white space as
 /// one blank, no other control characters, ASCII letters in lower case. `&` and `=` stay where they are.
@@ -14,13 +15,52 @@ pub(crate) fn normalize_query(raw: &[u8], out: &mut Buffer) {
         out.make_ascii_lowercase();
         return;
     }
-    let mut decoder = Decoder::new(out, |byte| matches!(byte, b'\t'..=b'\r').then_some(b' '));
-    for &byte in raw {
-        decoder.push(if byte == b'+' { b' ' } else { byte });
-    }
+    let blank_or_none = |byte| matches!(byte, b'\t'..=b'\r').then_some(b' ');
+    Decoder::rewrite(raw, out, blank_or_none, |byte| if byte == b'+' { b' ' } else { byte });
     let mut after_blank = false;
     out.retain(|byte| {
         byte.make_ascii_lowercase();
         !(std::mem::replace(&mut after_blank, *byte == b' ') && *byte == b' ')
     });
+}
+
+/// Visits name and value of each `name=value` of a query or an urlencoded body, at most `max` of them; what is more
+/// comes in one piece, as [`Part::Raw`], and the answer is then false.
+///
+/// Values come as sent: decoding them is the business of [`Forms`](super::Forms). Names are decoded once.
+pub(crate) fn urlencoded_parameters(
+    raw: &[u8],
+    place: Place,
+    max: usize,
+    visit: &mut dyn FnMut(Parameter<'_>),
+) -> bool {
+    let mut decoded_name = Buffer::new();
+    let mut rest = raw;
+    for _ in 0..max {
+        if rest.is_empty() {
+            return true;
+        }
+        let end = memchr::memchr(b'&', rest).unwrap_or(rest.len());
+        let (pair, after) = rest.split_at(end);
+        rest = after.get(1..).unwrap_or_default();
+        let equals = memchr::memchr(b'=', pair);
+        let (raw_name, value) = pair.split_at(equals.unwrap_or(pair.len()));
+        let value = value.get(1..).unwrap_or_default();
+        let name = if raw_name.iter().any(|byte| matches!(byte, b'%' | b'+')) {
+            percent::decode_once(raw_name, place.has_plus_for_blank(), &mut decoded_name);
+            &*decoded_name
+        } else {
+            raw_name
+        };
+        if !raw_name.is_empty() {
+            visit(Parameter { name, value: raw_name, part: Part::Name, place });
+        }
+        if !value.is_empty() {
+            visit(Parameter { name, value, part: Part::Value, place });
+        }
+    }
+    if !rest.is_empty() {
+        visit(Parameter { name: b"", value: rest, part: Part::Raw, place });
+    }
+    rest.is_empty()
 }

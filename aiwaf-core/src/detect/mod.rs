@@ -1,6 +1,7 @@
 //! The detectors: one file per protection, each with its settings, its state and its tests.
 
 pub(crate) mod ai_anomaly;
+pub(crate) mod attack_signatures;
 pub(crate) mod geo_block;
 pub(crate) mod header_validation;
 pub(crate) mod honeypot;

@@ -7,6 +7,7 @@ use super::statistics::Counters;
 use super::would_be::WouldBe;
 use crate::bans::Bans;
 use crate::detect::ai_anomaly::{AiAnomaly, AnomalyModel};
+use crate::detect::attack_signatures::{AttackSignatures, SignatureError};
 use crate::detect::geo_block::{CountryLookup, GeoBlock};
 use crate::detect::header_validation::HeaderValidation;
 use crate::detect::honeypot::Honeypot;
@@ -40,6 +41,7 @@ pub struct EngineBuilder {
     countries: Option<Arc<dyn CountryLookup>>,
     model: Option<Box<dyn AnomalyModel>>,
     routes: Vec<(String, RoutePolicy)>,
+    rule_texts: Vec<(String, String)>,
 }
 
 /// Why an engine can't be built.
@@ -52,6 +54,9 @@ pub enum BuildError {
     /// A route that can't be used.
     #[error(transparent)]
     Route(#[from] InvalidRoute),
+    /// Rules that can't be used.
+    #[error(transparent)]
+    Signatures(#[from] SignatureError),
     /// The configured user agents make more than an automaton can hold.
     #[error("header_validation: the configured agents can't be compiled: {0}")]
     Agents(String),
@@ -91,6 +96,7 @@ impl EngineBuilder {
             Protection::HeaderValidation => settings.header_validation.mode = mode,
             Protection::GeoBlock => settings.geo_block.mode = mode,
             Protection::AiAnomaly => settings.ai_anomaly.mode = mode,
+            Protection::AttackSignatures => settings.attack_signatures.mode = mode,
             Protection::UuidTamper => settings.uuid_tamper.mode = mode,
             Protection::Logging => settings.logging.enabled = mode != Mode::Off,
         }
@@ -125,6 +131,13 @@ impl EngineBuilder {
         self
     }
 
+    /// Adds the rules in the text of a rule file to those that `attack_signatures` comes with; `file` is its name, for
+    /// messages. Reading the files that `attack_signatures.rule_files` names is the business of whoever builds the engine.
+    pub fn signature_rules(mut self, file: impl Into<String>, text: impl Into<String>) -> Self {
+        self.rule_texts.push((file.into(), text.into()));
+        self
+    }
+
     /// Checks everything and builds the engine.
     ///
     /// # Errors
@@ -151,6 +164,10 @@ impl EngineBuilder {
         let agents =
             |error: crate::detect::header_validation::TooManyAgents| BuildError::Agents(error.to_string());
         let ipv6_prefix = settings.client.ipv6_prefix;
+        let attack_signatures = enabled
+            .contains(Protection::AttackSignatures)
+            .then(|| AttackSignatures::new(&settings.attack_signatures, &self.rule_texts))
+            .transpose()?;
         Ok(Engine {
             enabled,
             monitored,
@@ -161,6 +178,7 @@ impl EngineBuilder {
             uuid_tamper: UuidTamper::new(&settings.uuid_tamper, settings.bans.window),
             honeypot: Honeypot::new(&settings.honeypot),
             ai_anomaly,
+            attack_signatures,
             known_paths: KnownPaths::new(KNOWN_PATHS),
             lists: LiveLists::new(self.lists, snapshot_settings, self.sink),
             bans: Bans::new(settings.bans.clone(), ipv6_prefix),

@@ -97,9 +97,14 @@ impl Engine {
         }
     }
 
-    /// Whether a request for `word`, in lower case, as a part of a path would be blocked already.
-    pub fn is_keyword(&self, word: &str) -> bool {
-        self.lists.snapshot().keywords.count(word.as_bytes(), b"") > 0
+    /// Whether `text`, a path or a part of one in normal form, holds a blocked keyword.
+    pub fn holds_keyword(&self, text: &str) -> bool {
+        self.lists.snapshot().keywords.count(text.as_bytes(), b"") > 0
+    }
+
+    /// Whether `word`, in lower case, is itself a keyword.
+    pub fn has_keyword(&self, word: &str) -> bool {
+        self.lists.snapshot().keywords.contains(word)
     }
 }
 
@@ -159,9 +164,9 @@ mod tests {
             "/.git/config",
             "/pma/",
         ];
-        for (number, target) in targets.into_iter().enumerate() {
+        for (number, target) in (0u32..).zip(targets) {
             let (time, taken) =
-                (Timestamp::from_unix_seconds(1.7e9 + number as f64), Duration::from_millis(7));
+                (Timestamp::from_unix_seconds(1.7e9 + f64::from(number)), Duration::from_millis(7));
             let status = if target == "/shop" { 200 } else { 404 };
             let request =
                 Request::new("192.0.2.7".parse().unwrap(), time).with_method("GET").with_uri(target);

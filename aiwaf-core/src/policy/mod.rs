@@ -110,7 +110,7 @@ mod tests {
         let route = RoutePolicy::exempt_from([Protection::Logging, Protection::AiAnomaly]);
         let set = protections(None, Some(route), &[]);
         assert!(!set.contains(Protection::Logging) && !set.contains(Protection::AiAnomaly));
-        assert_eq!(set.iter().count(), 6);
+        assert_eq!(set.iter().count(), 7);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::Settings;
+use crate::detect::attack_signatures::SignatureExclusion;
 use crate::lists::MAX_KEYWORD;
 use crate::policy::MAX_PATTERN;
 use crate::protection::Protection;
@@ -85,6 +86,20 @@ impl Settings {
         within("ai_anomaly.learn_min_clients", anomaly.learn_min_clients, 2..=16)?;
         within("ai_anomaly.max_clients", anomaly.max_clients, 1_000..=100_000_000)?;
         within("ai_anomaly.contamination", anomaly.contamination, 0.0..=0.5)?;
+
+        let signatures = &self.attack_signatures;
+        within("attack_signatures.paranoia_level", signatures.paranoia_level, 1..=4)?;
+        within("attack_signatures.inbound_threshold", signatures.inbound_threshold, 1..=1000)?;
+        within("attack_signatures.max_body_bytes", signatures.max_body_bytes, 1024..=16 * 1024 * 1024)?;
+        within("attack_signatures.max_fields", signatures.max_fields, 16..=10_000)?;
+        within("attack_signatures.max_depth", signatures.max_depth, 4..=200)?;
+        within("attack_signatures.max_file_bytes", signatures.max_file_bytes, 0..=1024 * 1024)?;
+        for (exclusion, number) in signatures.exclusions.iter().zip(1..) {
+            if *exclusion == SignatureExclusion::default() {
+                let key = format!("attack_signatures.exclusions[{number}]");
+                return Err(value(&key, "{}", "at least one of path, parameter, rule and category"));
+            }
+        }
 
         within("logging.rotate_bytes", self.logging.rotate_bytes, 4096..=u64::MAX)?;
         within("logging.keep_files", self.logging.keep_files, 1..=1000)?;

@@ -92,6 +92,22 @@ impl Settings {
         Ok(settings)
     }
 
+    /// The setting, as `section.key`, that a variable such as `AIWAF_RATE_MAX` sets; `None` if it sets none. What
+    /// `AIWAF_USE_CSV` sets yields to `AIWAF_STORE`.
+    ///
+    /// ```
+    /// use aiwaf_core::Settings;
+    ///
+    /// assert_eq!(Settings::variable_target("AIWAF_RATE_MAX").as_deref(), Some("rate_limit.max"));
+    /// assert_eq!(Settings::variable_target("AIWAF_CONFIG"), None);
+    /// ```
+    pub fn variable_target(variable: &str) -> Option<String> {
+        match variable.strip_prefix("AIWAF_")? {
+            "USE_CSV" => Some("storage.store".to_owned()),
+            name => setting_of(name, &to_table(&Self::default()).ok()?),
+        }
+    }
+
     fn with_variable(self, name: &str, text: &str) -> Result<Self, SettingsError> {
         let variable = format!("AIWAF_{name}");
         let mut settings = to_table(&self)?;
@@ -197,7 +213,8 @@ fn parse(variable: &str, path: &str, text: &str, defaults: &Table) -> Result<Val
             }
         }
         Some(Value::Array(_) | Value::Table(_))
-            if path == "path_rules" || matches!(default, Some(Value::Table(_))) =>
+            if matches!(path, "path_rules" | "attack_signatures.exclusions")
+                || matches!(default, Some(Value::Table(_))) =>
         {
             serde_json::from_str(text).map_err(|error| bad(variable, text, &format!("JSON ({error})")))?
         }

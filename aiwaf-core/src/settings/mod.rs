@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::access_log::LogFormat;
 use crate::bans::BanSettings;
 use crate::detect::ai_anomaly::AiAnomalySettings;
+use crate::detect::attack_signatures::AttackSignaturesSettings;
 use crate::detect::geo_block::GeoBlockSettings;
 use crate::detect::header_validation::HeaderValidationSettings;
 use crate::detect::honeypot::HoneypotSettings;
@@ -64,6 +65,8 @@ pub struct Settings {
     pub uuid_tamper: UuidTamperSettings,
     /// `[ai_anomaly]`: how behaviour is judged.
     pub ai_anomaly: AiAnomalySettings,
+    /// `[attack_signatures]`: what is looked for in requests.
+    pub attack_signatures: AttackSignaturesSettings,
     /// `[logging]`: what is logged, where and how.
     pub logging: LoggingSettings,
     /// `[[path_rules]]`: what differs under a prefix.
@@ -248,6 +251,7 @@ impl Settings {
             Protection::GeoBlock => self.geo_block.mode,
             Protection::AiAnomaly => self.ai_anomaly.mode,
             Protection::UuidTamper => self.uuid_tamper.mode,
+            Protection::AttackSignatures => self.attack_signatures.mode,
             Protection::Logging => {
                 if self.logging.enabled {
                     Mode::Enforce
@@ -255,6 +259,21 @@ impl Settings {
                     Mode::Off
                 }
             }
+        }
+    }
+
+    /// How many bytes of a body a protection looks at.
+    pub(crate) fn body_bytes(&self, protection: Protection) -> usize {
+        match protection {
+            Protection::AttackSignatures => self.attack_signatures.max_body_bytes,
+            Protection::IpKeywordBlock
+            | Protection::RateLimit
+            | Protection::Honeypot
+            | Protection::HeaderValidation
+            | Protection::GeoBlock
+            | Protection::AiAnomaly
+            | Protection::UuidTamper
+            | Protection::Logging => 0,
         }
     }
 
@@ -268,6 +287,7 @@ impl Settings {
             Protection::GeoBlock => self.geo_block.ban_after,
             Protection::AiAnomaly => self.ai_anomaly.ban_after,
             Protection::UuidTamper => self.uuid_tamper.ban_after,
+            Protection::AttackSignatures => self.attack_signatures.ban_after,
             Protection::Logging => 0,
         }
     }

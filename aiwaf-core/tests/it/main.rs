@@ -27,5 +27,6 @@ mod policy;
 mod properties;
 #[cfg(test)]
 mod selection;
+mod signatures;
 #[cfg(test)]
 mod visit;

@@ -20,7 +20,7 @@ struct Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let gap = prop_oneof![6 => Just(0.1), 3 => Just(1.5), 1 => Just(30.0), 1 => Just(90.0)];
-    let step = (0u8..4, gap, 0u8..11, 0u8..12).prop_map(|(client, gap, kind, number)| Step {
+    let step = (0u8..4, gap, 0u8..12, 0u8..12).prop_map(|(client, gap, kind, number)| Step {
         client,
         gap,
         kind,
@@ -41,7 +41,8 @@ impl Step {
             7 => (Visit::get(format!("/items/00000000-0000-4000-8000-{number:012}")), 404),
             8 => (Visit::get("/x?uuid=banana"), 200),
             9 => (Visit::get("/").header("user-agent", "curl/8.5"), 200),
-            _ => (Visit::get("/x.php"), 404),
+            10 => (Visit::get("/x.php"), 404),
+            _ => (Visit::get("/search?q=1'+or+'1'='1"), 200),
         }
     }
 }
@@ -76,6 +77,7 @@ fn engine(mode: Mode) -> Engine {
     settings.uuid_tamper.guess_limit = 4;
     settings.header_validation.ban_after = 5;
     settings.geo_block.ban_after = 7;
+    settings.attack_signatures.ban_after = 4;
     settings.geo_block.blocked_countries = vec!["XX".parse().unwrap()];
     settings.ai_anomaly.window = Duration::from_secs(30);
     settings.ai_anomaly.learn_keywords = false;
@@ -118,7 +120,7 @@ fn the_traffic_of_the_comparison_meets_every_protection() {
     let engine = engine(Mode::Enforce);
     let mut time = 0.0;
     for round in 0..6u8 {
-        for kind in 0..11 {
+        for kind in 0..12 {
             for number in 0..12 {
                 time += if kind > 2 { 3.0 } else { 0.1 };
                 let step = Step { client: 10 * kind + round, gap: 0.0, kind, number };

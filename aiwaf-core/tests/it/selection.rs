@@ -53,6 +53,7 @@ fn variables_select_by_name_and_by_the_original_s_class_names() {
                 "uuid_tamper",
                 "honeypot",
                 "ai_anomaly",
+                "attack_signatures",
                 "logging",
             ],
         ),
@@ -77,7 +78,7 @@ impl CountryLookup for Everywhere {
     }
 }
 
-/// For each protection a request that it alone objects to, after `warm_up` that nobody objects to.
+/// For each protection a request that it objects to, and besides it at most the signatures, after `warm_up` that nobody objects to.
 fn offences() -> Vec<(Protection, Vec<Visit>, Visit)> {
     let burst = |count: u32| (0..count).map(|n| Visit::get("/").at(f64::from(n) * 0.01)).collect();
     vec![
@@ -86,17 +87,21 @@ fn offences() -> Vec<(Protection, Vec<Visit>, Visit)> {
         (Protection::HeaderValidation, vec![], Visit::get("/").header("user-agent", "sqlmap/1.8")),
         (Protection::UuidTamper, vec![], Visit::get("/x?uuid=7'--")),
         (Protection::Honeypot, vec![], Visit::form("/login")),
+        (Protection::AttackSignatures, vec![], Visit::get("/search?q=<script>alert(1)</script>")),
     ]
 }
 
 #[test]
 fn each_protection_objects_to_its_own_and_to_nothing_else() {
     for (protection, before, offence) in offences() {
+        // A scanner's agent and a quote in an identifier are signatures of attacks as well.
+        let signatures = Protection::AttackSignatures;
+        let others = || Engine::builder().disable((protection != signatures).then_some(signatures));
         for (engine, denies) in [
             (standard(), true),
             (Engine::builder().only([protection]).build().unwrap(), true),
-            (Engine::builder().disable([protection]).build().unwrap(), false),
-            (Engine::builder().mode(protection, Mode::Monitor).build().unwrap(), false),
+            (others().disable([protection]).build().unwrap(), false),
+            (others().mode(protection, Mode::Monitor).build().unwrap(), false),
         ] {
             for visit in &before {
                 assert!(visit.exchange(&engine, 200).is_allowed());

@@ -26,6 +26,7 @@ use aiwaf_storage::{ListKeeper, StoreError};
 
 #[cfg(feature = "ml")]
 use self::kept_model::KeptModel;
+use crate::body::Prefix;
 use crate::client_address::ClientAddress;
 use crate::layer::AiwafLayer;
 use crate::request_log::{Event, RequestLog};
@@ -74,6 +75,8 @@ struct Shared {
     clock: Clock,
     deny_response: Box<dyn DenyResponse>,
     fail_closed: bool,
+    #[cfg(feature = "gzip")]
+    decompress_bodies: bool,
     said_unknown_peer: AtomicBool,
     said_unknown_proxy: AtomicBool,
     said_panic: AtomicBool,
@@ -97,6 +100,14 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// A file with rules that can't be read.
+    #[error("reading the rules {path:?} failed: {source}; correct attack_signatures.rule_files")]
+    RuleFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// A setting or route that the engine can't use.
     #[error(transparent)]
     Build(#[from] BuildError),
@@ -114,7 +125,7 @@ impl Error {
     /// disk or the machine is.
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::Settings(_) | Self::SettingsFile { .. } | Self::Build(_) => true,
+            Self::Settings(_) | Self::SettingsFile { .. } | Self::RuleFile { .. } | Self::Build(_) => true,
             #[cfg(feature = "storage")]
             Self::Store(error) => matches!(error, StoreError::UnknownUrl { .. }),
             Self::Thread(_) => false,
@@ -217,6 +228,32 @@ impl Aiwaf {
     /// Judges a request.
     pub(crate) fn judge(&self, head: &Head<'_>, body: &[u8]) -> Ticket {
         Ticket::new(self.clone(), head, body)
+    }
+
+    /// How many bytes of a body to wait for: `limit`, or as many as the engine looks at.
+    pub(crate) fn read_ahead(&self, head: &Head<'_>, limit: Option<usize>) -> usize {
+        if head.is_conversation() {
+            return 0;
+        }
+        limit.unwrap_or_else(|| {
+            let engine = &self.shared.engine;
+            let wanted = || head.ask(self, |request| engine.wanted_body_bytes(request));
+            // What panics is judged without its body.
+            if engine.reads_bodies() { self.guard("asking for a body", wanted).unwrap_or(0) } else { 0 }
+        })
+    }
+
+    /// Judges a request of whose body `prefix` is the beginning, or all.
+    pub(crate) fn judge_with_body(&self, head: &Head<'_>, prefix: &Prefix, limit: usize) -> Ticket {
+        #[cfg(feature = "gzip")]
+        if self.shared.decompress_bodies
+            && let Some(body) = crate::decompression::decompress(head.headers, prefix.as_ref(), limit)
+        {
+            return self.judge(head, &body);
+        }
+        #[cfg(not(feature = "gzip"))]
+        let _ = limit;
+        self.judge(head, prefix.as_ref())
     }
 
     fn client(&self, head: &Head<'_>) -> IpAddr {

@@ -7,7 +7,7 @@ use aiwaf_core::{
     AccessRecord, Action, Headers, Outcome, Protection, ProtectionSet, Request, Timestamp, Verdict,
 };
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{Extensions, HeaderMap, Method, Response, Uri, Version, request};
 
 use super::Aiwaf;
@@ -50,6 +50,21 @@ impl<'a> From<&'a request::Parts> for Head<'a> {
 }
 
 impl Head<'_> {
+    /// Asks something about the request without its body.
+    pub(super) fn ask<T>(&self, waf: &Aiwaf, ask: impl FnOnce(&Request<'_>) -> T) -> T {
+        let view = HeaderView(self.headers);
+        ask(&view_of(waf.client(self), waf.now(), self.method, self.uri, self.version, &view))
+    }
+
+    /// Whether request and answer may be sent in turns, so that neither may be waited for.
+    pub(super) fn is_conversation(&self) -> bool {
+        let content_type = self.headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
+        let is_grpc = content_type
+            .and_then(|value| value.get(..GRPC.len()))
+            .is_some_and(|start| start.eq_ignore_ascii_case(GRPC));
+        is_grpc || self.method == Method::CONNECT
+    }
+
     /// The address at the other end of the connection, if the server told it.
     pub(super) fn peer(&self) -> Option<IpAddr> {
         if let Some(PeerAddress(address)) = self.extensions.get() {
@@ -64,6 +79,9 @@ impl Head<'_> {
         None
     }
 }
+
+/// How the content types of gRPC begin.
+const GRPC: &[u8] = b"application/grpc";
 
 /// What is kept of a request from its verdict to its answer. If it is dropped before there is an answer, because the
 /// service failed or the client went away, the request is logged without a status.

@@ -10,4 +10,5 @@ mod logs;
 #[cfg(feature = "ml")]
 mod model;
 mod routers;
+mod shared_lists;
 mod support;

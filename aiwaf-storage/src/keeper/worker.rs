@@ -296,7 +296,11 @@ impl Worker {
         }
         match self.load() {
             Ok(None) => self.read.succeeded(self.options.poll_interval),
-            Ok(Some(error)) => self.read.failed(error),
+            Ok(Some(error)) => {
+                // The others go on as ever.
+                self.read.succeeded(self.options.poll_interval);
+                self.read.failure = Some(error);
+            }
             Err(error) => self.read.failed(error.to_string()),
         }
         let rest = (start.elapsed() * 4).min(self.options.poll_interval);

@@ -168,6 +168,11 @@ impl SqliteStore {
     }
 
     fn error(&self, action: &'static str, error: &diesel::result::Error) -> StoreError {
+        // That it failed to undo what failed tells nobody anything.
+        let error = match error {
+            diesel::result::Error::RollbackErrorOnCommit { commit_error, .. } => commit_error,
+            error => error,
+        };
         if is_locked(error) {
             return StoreError::Locked { path: self.path.clone(), waited: PATIENCE };
         }
@@ -227,8 +232,15 @@ impl Store for SqliteStore {
             }
             let since = Instant::now();
             let result = loop {
-                let result =
-                    session.connection.immediate_transaction(|connection| lists::apply(connection, changes));
+                let mut cause = None;
+                let result = session.connection.immediate_transaction(|connection| {
+                    lists::apply(connection, changes).map_err(|error| {
+                        cause = Some(error);
+                        diesel::result::Error::RollbackTransaction
+                    })
+                });
+                // On a full disk SQLite rolls back by itself, and that nothing was left to roll back tells nobody anything.
+                let result = result.map_err(|error| cause.unwrap_or(error));
                 match result {
                     Err(error) if is_locked(&error) && since.elapsed() < patience => {}
                     // The session is as good as it was.
@@ -307,7 +319,13 @@ impl Schema for SqliteConnection {
     }
 }
 
-impl_tables!(SqliteConnection, diesel::connection::DefaultLoadingMode);
+/// Rows for one statement each. For several, diesel opens a transaction within ours, and if that fails because SQLite has
+/// given up both, as on a full disk, it tells of that instead of the cause; it would insert them one by one as well.
+fn one_by_one<T>(rows: &[T]) -> impl Iterator<Item = &T> {
+    rows.iter()
+}
+
+impl_tables!(SqliteConnection, diesel::connection::DefaultLoadingMode, one_by_one);
 
 fn is_locked(error: &diesel::result::Error) -> bool {
     matches!(error, diesel::result::Error::DatabaseError(_, info) if info.message().contains("locked"))
@@ -350,5 +368,39 @@ impl FileIdentity {
     #[cfg(not(unix))]
     fn new(file: &Metadata) -> Self {
         Self(file.created().ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aiwaf_core::{BlacklistEntry, Timestamp, parse_network};
+
+    use super::*;
+
+    fn bans(numbers: std::ops::Range<u32>) -> Vec<ListChange> {
+        let network = |number: u32| std::net::Ipv4Addr::from(0x0A00_0000 + number).to_string();
+        let ban = |number| {
+            BlacklistEntry::manual(parse_network(&network(number)).unwrap(), "x", Timestamp::UNIX_EPOCH)
+        };
+        numbers.map(|number| ListChange::AddBlacklist(ban(number))).collect()
+    }
+
+    #[test]
+    fn a_full_disk_is_a_clear_error_and_leaves_the_old_lists() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("aiwaf.db");
+        let store = SqliteStore::open(&path).unwrap();
+        store.apply(&bans(0..100)).unwrap();
+        let before = store.load().unwrap();
+        // No smaller than the file is; what is more than that is what SQLite itself says of a full disk.
+        store
+            .with("limiting", |session| session.connection.batch_execute("PRAGMA max_page_count = 1"))
+            .unwrap();
+        let error = store.apply(&bans(50..5000)).unwrap_err().to_string();
+        assert!(error.contains("disk is full; make room on the disk"), "{error}");
+        assert_eq!(store.load().unwrap(), before);
+        // The session that failed was given up, and the limit with it.
+        store.apply(&bans(100..5000)).unwrap();
+        assert_eq!(store.load().unwrap().lists.blacklist.len(), 5000);
     }
 }

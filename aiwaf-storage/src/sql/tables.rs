@@ -83,14 +83,15 @@ pub(super) trait Tables:
 /// How many rows one statement handles; a row has at most eight values, and SQLite takes 32,766 at once.
 pub(super) const ROWS_AT_ONCE: usize = 1000;
 
-/// Makes a connection one with all tables. The statements are the same for all databases, but not for diesel's types.
+/// Makes a connection one with all tables; `$insert` says which rows one statement inserts. The statements are the same for
+/// all databases, but not for diesel's types.
 macro_rules! impl_tables {
-    ($connection:ty, $loading:ty) => {
-        impl_tables!($connection, $loading, WhitelistRow, aiwaf_whitelist, network);
-        impl_tables!($connection, $loading, BlacklistRow, aiwaf_blacklist, network);
-        impl_tables!($connection, $loading, KeywordRow, aiwaf_keywords, keyword);
-        impl_tables!($connection, $loading, CountryRow, aiwaf_geo_blocked_countries, country);
-        impl_tables!($connection, $loading, PathExemptionRow, aiwaf_path_exemptions, path);
+    ($connection:ty, $loading:ty, $insert:ident) => {
+        impl_tables!($connection, $loading, $insert, WhitelistRow, aiwaf_whitelist, network);
+        impl_tables!($connection, $loading, $insert, BlacklistRow, aiwaf_blacklist, network);
+        impl_tables!($connection, $loading, $insert, KeywordRow, aiwaf_keywords, keyword);
+        impl_tables!($connection, $loading, $insert, CountryRow, aiwaf_geo_blocked_countries, country);
+        impl_tables!($connection, $loading, $insert, PathExemptionRow, aiwaf_path_exemptions, path);
 
         impl $crate::sql::tables::Tables for $connection {
             fn remove_ended_bans(&mut self, micros: i64) -> diesel::QueryResult<usize> {
@@ -100,7 +101,7 @@ macro_rules! impl_tables {
             }
         }
     };
-    ($connection:ty, $loading:ty, $row:ident, $table:ident, $key:ident) => {
+    ($connection:ty, $loading:ty, $insert:ident, $row:ident, $table:ident, $key:ident) => {
         impl $crate::sql::tables::Table<$crate::sql::row::$row> for $connection {
             fn each(&mut self, take: &mut dyn FnMut($crate::sql::row::$row)) -> diesel::QueryResult<()> {
                 use diesel::prelude::*;
@@ -131,7 +132,7 @@ macro_rules! impl_tables {
             fn insert(&mut self, rows: &[$crate::sql::row::$row]) -> diesel::QueryResult<()> {
                 use diesel::prelude::*;
                 use $crate::sql::tables::$table::dsl;
-                for rows in rows.chunks($crate::sql::tables::ROWS_AT_ONCE) {
+                for rows in $insert(rows) {
                     diesel::insert_into(dsl::$table).values(rows).execute(self)?;
                 }
                 Ok(())

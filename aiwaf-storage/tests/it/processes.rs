@@ -123,6 +123,52 @@ fn what_was_stored_survives_a_kill() {
     }
 }
 
+/// Adds bans until no file may grow any more, then says how many it has stored and why the next ones could not be. Does
+/// nothing unless `what_does_not_fit_leaves_what_is_there` starts it.
+#[test]
+fn filler() {
+    let Ok(url) = std::env::var(WORKER) else { return };
+    let store = aiwaf_storage::open(&url).unwrap();
+    for batch in 0u32.. {
+        let bans: Vec<_> = (batch * 50..(batch + 1) * 50)
+            .map(|number| add_ban(&std::net::Ipv4Addr::from(0x0A00_0000 + number).to_string()))
+            .collect();
+        if let Err(error) = store.apply(&bans) {
+            assert_eq!(u32::try_from(store.load().unwrap().lists.blacklist.len()), Ok(batch * 50));
+            println!("stored {} {error}", batch * 50);
+            return;
+        }
+    }
+}
+
+/// A limit on the size of files is the full disk that can be had without a disk of one's own: a write stores a part and
+/// then fails.
+#[cfg(unix)]
+#[test]
+fn what_does_not_fit_leaves_what_is_there() {
+    let limited = "trap '' XFSZ; ulimit -f 300; exec \"$0\" --exact --nocapture processes::filler";
+    for home in homes().into_iter().filter(|home| !home.url.starts_with("postgres")) {
+        let filler = Command::new("sh")
+            .args(["-c", limited])
+            .arg(std::env::current_exe().unwrap())
+            .env(WORKER, &home.url)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&filler.stdout);
+        assert!(filler.status.success(), "{text}{}", String::from_utf8_lossy(&filler.stderr));
+        let line = text.lines().find_map(|line| line.strip_prefix("stored ")).unwrap();
+        let (stored, error) = line.split_once(' ').unwrap();
+        assert!(error.contains("; "), "says how to mend it: {error}");
+        let stored: usize = stored.parse().unwrap();
+        assert!(stored >= 100, "{line}");
+        let store = home.reopen();
+        let loaded = store.load().unwrap();
+        assert_eq!((loaded.lists.blacklist.len(), loaded.problems), (stored, vec![]), "{}", home.url);
+        assert_eq!(store.apply(&[add_ban("192.0.2.1")]).unwrap(), [true]);
+        assert_eq!(home.open().load().unwrap().lists.blacklist.len(), stored + 1);
+    }
+}
+
 #[test]
 fn readers_never_see_half_a_file() {
     let (directory, store) = csv();

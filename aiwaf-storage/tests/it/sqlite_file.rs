@@ -171,6 +171,20 @@ fn a_write_that_fails_leaves_the_old_lists() {
 }
 
 #[test]
+fn a_directory_that_can_not_be_written_is_a_clear_error_and_leaves_the_old_lists() {
+    let (directory, path, store) = sqlite();
+    store.apply(&[add_ban("10.0.0.1")]).unwrap();
+    drop(store);
+    // In place of the journal, so that nothing can be written, whoever runs this.
+    let journal = directory.path().join("aiwaf.db-wal");
+    fs::create_dir(&journal).unwrap();
+    let error = SqliteStore::open(&path).and_then(|store| store.apply(&[add_ban("10.0.0.2")])).unwrap_err();
+    assert!(error.to_string().contains("let the user that runs this read and write"), "{error}");
+    fs::remove_dir(&journal).unwrap();
+    assert_eq!(bans(&SqliteStore::open(&path).unwrap()), ["10.0.0.1"]);
+}
+
+#[test]
 fn a_long_list_is_one_transaction() {
     let (_directory, _, store) = sqlite();
     let before = store.revision().unwrap();

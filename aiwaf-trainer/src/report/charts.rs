@@ -22,6 +22,11 @@ pub(super) fn histogram(bins: &[u64], threshold: f64) -> String {
     let mut svg = open("Histogram of scores");
     let highest = bins.iter().copied().max().unwrap_or(0).max(1);
     let height = |count: u64| (count as f64).ln_1p() / (highest as f64).ln_1p();
+    let mut power = 1;
+    while power <= highest {
+        label_left(&mut svg, height(power), &grouped(power));
+        power = power.saturating_mul(10);
+    }
     let width = plot_width() / bins.len().max(1) as f64;
     for (index, &count) in bins.iter().enumerate().filter(|(_, count)| **count > 0) {
         let middle = (index as f64 + 0.5) / bins.len() as f64;
@@ -30,11 +35,6 @@ pub(super) fn histogram(bins: &[u64], threshold: f64) -> String {
         let from = index as f64 / bins.len() as f64;
         let title = format!("{} requests with a score of {from:.2} or more", grouped(count));
         bar(&mut svg, class, x, width, height(count), 0.0, &title);
-    }
-    let mut power = 1;
-    while power <= highest {
-        label_left(&mut svg, height(power), &grouped(power));
-        power = power.saturating_mul(10);
     }
     for tenth in 0..=10 {
         let x = LEFT + plot_width() * f64::from(tenth) / 10.0;
@@ -59,6 +59,10 @@ pub(super) fn traffic(traffic: &Traffic) -> String {
     let mut svg = open("Requests over time");
     let highest = traffic.spans.iter().map(|span| span.requests).max().unwrap_or(0).max(1);
     let share = |count: u64| count as f64 / highest as f64;
+    for part in [1.0, 0.5] {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a part of a count
+        label_left(&mut svg, part, &grouped((highest as f64 * part) as u64));
+    }
     let spans = (last.start.saturating_sub(first.start) / traffic.span_seconds.max(1)).saturating_add(1);
     let width = plot_width() / spans as f64;
     for span in &traffic.spans {
@@ -76,10 +80,6 @@ pub(super) fn traffic(traffic: &Traffic) -> String {
             bar(&mut svg, class, x, width, share(count), below, &title);
             below += share(count);
         }
-    }
-    for part in [1.0, 0.5] {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a part of a count
-        label_left(&mut svg, part, &grouped((highest as f64 * part) as u64));
     }
     text(&mut svg, LEFT, HEIGHT - 10.0, "start", &when(first.start));
     text(&mut svg, WIDTH - RIGHT, HEIGHT - 10.0, "end", &when(last.start));

@@ -236,9 +236,10 @@ impl Merge {
         let text = lines.line(range);
         // It was read before, to know its time; what it says is the same.
         if let Some(Ok(Some(record))) = parser.map(|parser| parser.parse(text)) {
+            let lines_before = self.summary.lines;
             self.summary.seen(record.time);
             self.formats.entry(format).or_default().1 += 1;
-            visit(LogLine { record, text, source, number });
+            visit(LogLine { record, text, source, number, lines_before });
         }
     }
 
@@ -256,8 +257,9 @@ impl Merge {
         while let Some(open) = self.open.first_mut() {
             let summary = &mut self.summary;
             let visited = open.file.visit_next(due, |record, text, source, number| {
+                let lines_before = summary.lines;
                 summary.seen(record.time);
-                visit(LogLine { record, text, source, number });
+                visit(LogLine { record, text, source, number, lines_before });
             });
             match visited {
                 Ok(Ok(())) => read += 1,

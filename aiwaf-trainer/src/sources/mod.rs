@@ -75,6 +75,8 @@ pub struct LogLine<'a> {
     pub source: &'a str,
     /// The number of the line in it, from 1.
     pub number: u64,
+    /// How many lines were read before it, of all files and of any kind.
+    pub lines_before: u64,
 }
 
 impl Sources {
@@ -138,6 +140,26 @@ impl Sources {
                 Input::Stream { .. } => None,
             })
             .sum()
+    }
+
+    /// How much there is to read, in bytes on the disk; `None` if that is not known, as with standard input.
+    pub fn total_bytes(&self) -> Option<u64> {
+        self.total_bytes
+    }
+
+    /// Each file or stream by itself, for readers to whom the order among files does not matter.
+    pub fn split(self) -> Vec<Self> {
+        let Self { inputs, format, mut problems, .. } = self;
+        let alone = |input| {
+            let total_bytes = match &input {
+                Input::File(file) => Some(file.bytes),
+                Input::Stream { .. } => None,
+            };
+            // What was wrong in the directories is said once.
+            let problems = std::mem::take(&mut problems);
+            Self { inputs: vec![input], format: format.clone(), problems, total_bytes }
+        };
+        inputs.into_iter().map(alone).collect()
     }
 
     /// Whether there is nothing to read.

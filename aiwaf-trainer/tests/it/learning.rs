@@ -56,7 +56,7 @@ impl Log {
                 "/.git/config",
                 "/phpmyadmin/",
                 "/backup.sql",
-                "/wp-admin/evilshell",
+                "/cgi-bin/evilshell",
                 "/products/evilshell",
             ] {
                 self.get(&client, target, 404);
@@ -98,7 +98,7 @@ fn scanners_are_banned_and_teach_words_and_visitors_are_left_alone() {
     assert!(ban.reason.starts_with("Scanning: asked in vain for 6"), "{}", ban.reason);
     assert_eq!((ban.evidence.requests, ban.evidence.scanning_paths), (7, 6));
     assert!(ban.evidence.examples.contains(&"404 /.env".to_owned()), "{:?}", ban.evidence);
-    assert_eq!(words(&report), ["evilshell"]);
+    assert_eq!(words(&report), ["evilshell", "cgi-bin", "wp-login.php"]);
     assert_eq!((report.keywords[0].count, report.keywords[0].clients), (8, 4));
     assert!(report.model.trained);
     assert_eq!(report.model.histogram.iter().sum::<u64>(), report.model.rows);
@@ -144,13 +144,42 @@ fn original_defect_06_a_log_cannot_be_filled_with_words_of_the_site() {
     log.visitors(100);
     for number in 0..20 {
         let client = format!("203.0.113.{number}");
-        for target in ["/wp-admin/products", "/.env/about-us/catalogue", "/wp-login.php/evilshell"] {
+        for target in
+            ["/cgi-bin/products", "/cgi-bin/about-us/catalogue", "/cgi-bin/evilshell", "/our-new-tents/x.php"]
+        {
             log.get(&client, target, 404);
         }
     }
     // The site answers this only afterwards, and only to one client.
     log.get("198.51.100.9", "/catalogue/7", 200);
-    assert_eq!(words(&train(&log, options())), ["evilshell"]);
+    assert_eq!(words(&train(&log, options())), ["cgi-bin", "evilshell"]);
+}
+
+/// A line break in a path forged lines of the log; seven of them made training ban somebody else.
+#[test]
+fn original_defect_22_nobody_is_banned_for_what_another_client_writes_into_the_log() {
+    let mut log = Log::default();
+    log.visitors(100);
+    for target in
+        ["/.env", "/wp-login.php", "/.git/config", "/phpmyadmin/", "/backup.sql", "/.svn/x", "/.aws/x"]
+    {
+        let forged = format!("198.51.100.1 - - [14/Sep/2025:15:02:41 +0000] \"GET {target} HTTP/1.1\" 404 0");
+        for line_break in ["%0a", "\n", "\r\n", "\" 404 0\n"] {
+            let mut record = aiwaf_core::AccessRecord::new(
+                Timestamp::from_unix_seconds(1.7577e9),
+                [203, 0, 113, 9].into(),
+            );
+            record.method = b"GET".into();
+            record.target = format!("/x{line_break}{forged}").into_bytes().into();
+            record.protocol = b"HTTP/1.1".into();
+            record.status = 404;
+            let mut line = Vec::new();
+            aiwaf_core::LogFormat::Combined.write(&record, &mut line);
+            log.text += std::str::from_utf8(&line).unwrap();
+        }
+    }
+    let report = train(&log, options());
+    assert_eq!((report.unparsed, banned(&report).contains(&"198.51.100.1")), (0, false));
 }
 
 #[test]
@@ -158,14 +187,14 @@ fn one_client_alone_teaches_nothing_and_exempt_words_are_exempt() {
     let mut log = Log::default();
     log.visitors(100);
     for _ in 0..100 {
-        log.get("203.0.113.1", "/.env/oneword", 404);
+        log.get("203.0.113.1", "/cgi-bin/oneword", 404);
     }
     for number in 0..5 {
-        log.get(&format!("203.0.113.{number}"), "/.env/exemptword", 404);
+        log.get(&format!("203.0.113.{number}"), "/cgi-bin/exemptword", 404);
     }
     let mut options = options();
     options.settings.ip_keyword_block.exempt_keywords = vec!["exemptword".to_owned()];
-    assert_eq!(words(&train(&log, options)), Vec::<&str>::new());
+    assert_eq!(words(&train(&log, options)), ["cgi-bin"]);
 }
 
 #[test]
@@ -200,6 +229,9 @@ fn guessing_passwords_is_banned_although_it_is_answered() {
     for _ in 0..40 {
         log.line("203.0.113.1", "POST", "/xmlrpc.php", 200, "Mozilla/5.0");
     }
+    for _ in 0..30 {
+        log.line("203.0.113.2", "POST", "/phpmyadmin/", 200, "Mozilla/5.0");
+    }
     // An author who logs in, with a slip.
     log.line("198.51.100.1", "POST", "/wp-login.php", 200, "Mozilla/5.0");
     log.line("198.51.100.1", "POST", "/wp-login.php", 302, "Mozilla/5.0");
@@ -207,7 +239,7 @@ fn guessing_passwords_is_banned_although_it_is_answered() {
         log.line("198.51.100.1", "POST", "/wp-admin/admin-ajax.php", 200, "Mozilla/5.0");
     }
     let report = train(&log, options());
-    assert_eq!(banned(&report), ["203.0.113.1"]);
+    assert_eq!(banned(&report), ["203.0.113.1", "203.0.113.2"]);
     assert!(report.bans[0].reason.contains("40 failed log-ins"), "{}", report.bans[0].reason);
 }
 

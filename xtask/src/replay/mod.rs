@@ -231,7 +231,7 @@ impl Addresses {
 }
 
 /// Opens a file of lines, decompressed if its name ends in `.gz`.
-fn open(path: &Path) -> anyhow::Result<Box<dyn BufRead>> {
+pub(crate) fn open(path: &Path) -> anyhow::Result<Box<dyn BufRead>> {
     let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
     let file = BufReader::new(file);
     if path.extension().is_some_and(|extension| extension == "gz") {

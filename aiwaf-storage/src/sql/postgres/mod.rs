@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 
 use super::lists;
 use super::migrate::{self, MigrationError, Schema};
-use super::tables::{aiwaf_meta, impl_tables};
+use super::tables::{ROWS_AT_ONCE, aiwaf_meta, impl_tables};
 use crate::error::StoreError;
 use crate::store::{Loaded, Revision, Store};
 
@@ -291,4 +291,9 @@ impl Schema for PgConnection {
     }
 }
 
-impl_tables!(PgConnection, diesel::pg::PgRowByRowLoadingMode);
+/// Rows for one statement each time.
+fn in_batches<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
+    rows.chunks(ROWS_AT_ONCE)
+}
+
+impl_tables!(PgConnection, diesel::pg::PgRowByRowLoadingMode, in_batches);

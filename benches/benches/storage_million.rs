@@ -1,34 +1,37 @@
-//! A million bans in CSV files: opening, memory, one more ban, look-ups, each against its budget.
+//! A million bans in CSV files and in SQLite: opening, memory, one more ban, look-ups, each against its budget.
 //!
 //! Memory can only be measured in a process that did nothing else, so the opening runs in children of this one.
 #![allow(clippy::expect_used, clippy::panic)] // a measurement that can't be taken should stop
 
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use aiwaf_benches::{START, lists};
 use aiwaf_core::{Engine, ListChange, Lists, Protection, Request};
-use aiwaf_storage::{CsvStore, KeeperOptions, ListKeeper, Manager, Published, PublishedAdditions, Store};
+use aiwaf_storage::{KeeperOptions, ListKeeper, Manager, Published, PublishedAdditions};
 
 const BANS: u32 = 1_000_000;
 const RUNS: usize = 5;
-/// Set for a child: the data directory to open.
-const CHILD: &str = "AIWAF_BENCH_STORAGE_CSV";
+/// Set for a child: the store to open.
+const CHILD: &str = "AIWAF_BENCH_STORAGE";
 
 fn main() {
-    if let Some(directory) = std::env::var_os(CHILD) {
-        open(Path::new(&directory));
+    if let Ok(url) = std::env::var(CHILD) {
+        open(&url);
         return;
     }
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    write_bans(directory.path());
     measure_look_up();
-    measure_opening(directory.path());
-    measure_one_more(directory.path());
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    for (scheme, name) in [("csv", "data"), ("sqlite", "aiwaf.db")] {
+        let url = format!("{scheme}:{}", directory.path().join(name).display());
+        println!("{scheme}:");
+        write_bans(&url);
+        measure_opening(&url);
+        measure_one_more(&url);
+    }
 }
 
 fn report(what: &str, measured: f64, unit: &str, budget: Option<f64>) {
@@ -46,8 +49,8 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// Stores the bans as a service would have stored them: many reasons, times, and ends.
-fn write_bans(directory: &Path) {
-    let store = CsvStore::open(directory).expect("the directory can be written");
+fn write_bans(url: &str) {
+    let store = aiwaf_storage::open(url).expect("the directory can be written");
     let mut bans = lists(BANS, 0).blacklist;
     for (ban, number) in bans.iter_mut().zip(0u64..) {
         ban.reason = format!("Keyword block: .env{}", number % 1000);
@@ -66,9 +69,9 @@ fn engine(lists: Lists) -> aiwaf_core::EngineBuilder {
 }
 
 /// In a child: opens the store, builds the snapshot, and says what that cost.
-fn open(directory: &Path) {
+fn open(url: &str) {
     let start = Instant::now();
-    let store = CsvStore::open_existing(directory).expect("the directory exists");
+    let store = aiwaf_storage::open(url).expect("the lists exist");
     let loaded = store.load().expect("the lists can be read");
     let loading = start.elapsed();
     let keeper = Arc::new(Sink);
@@ -100,11 +103,11 @@ fn memory(line: &str) -> f64 {
     found.map_or(f64::NAN, |kib: f64| kib / 1024.0)
 }
 
-fn measure_opening(directory: &Path) {
+fn measure_opening(url: &str) {
     let program = std::env::current_exe().expect("this program has a path");
     let mut runs: [Vec<f64>; 4] = Default::default();
     for _ in 0..RUNS {
-        let child = Command::new(&program).env(CHILD, directory).output().expect("the child runs");
+        let child = Command::new(&program).env(CHILD, url).output().expect("the child runs");
         assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
         let text = String::from_utf8_lossy(&child.stdout).into_owned();
         for (run, number) in runs.iter_mut().zip(text.split_whitespace()) {
@@ -119,7 +122,7 @@ fn measure_opening(directory: &Path) {
 }
 
 /// How long one more ban among a million takes until it is in force.
-fn measure_one_more(directory: &Path) {
+fn measure_one_more(url: &str) {
     let target: Arc<OnceLock<Arc<Engine>>> = Arc::default();
     let engine_of_publish = Arc::clone(&target);
     let (send, published) = std::sync::mpsc::channel();
@@ -127,7 +130,7 @@ fn measure_one_more(directory: &Path) {
         Some(engine) => engine.publish(&published.lists, published.through),
         None => drop(send.send(published.lists)),
     };
-    let store = Arc::new(CsvStore::open(directory).expect("the directory exists"));
+    let store = aiwaf_storage::open(url).expect("the lists exist");
     let engine_of_additions = Arc::clone(&target);
     let publish_additions = move |added: PublishedAdditions| {
         if let Some(engine) = engine_of_additions.get() {
@@ -167,7 +170,7 @@ fn measure_one_more(directory: &Path) {
     keeper.flush(Duration::from_mins(1)).expect("the bans can be stored");
     report("until all of those are on the disk and published", start.elapsed().as_secs_f64(), "s", None);
 
-    let other = Manager::new(Arc::new(CsvStore::open_existing(directory).expect("the directory exists")));
+    let other = Manager::new(aiwaf_storage::open(url).expect("the lists exist"));
     let (mut storing, mut noticing) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
         let client = free.next().expect("somebody is not banned");
@@ -179,7 +182,7 @@ fn measure_one_more(directory: &Path) {
         }
         noticing.push(start.elapsed().as_secs_f64() - storing.last().copied().unwrap_or_default());
     }
-    report("another process adds one ban to the files", median(storing), "s", None);
+    report("another handle adds one ban", median(storing), "s", None);
     report(
         &format!("after that, until it is in force (polled each {poll_interval:?})"),
         median(noticing),

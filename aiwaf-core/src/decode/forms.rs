@@ -1,0 +1,248 @@
+//! The forms in which one value is judged: as sent, and as it reads once each kind of encoding is undone.
+
+use super::parameter::Place;
+use super::scan::Kinds;
+use super::scratch::Scratch;
+use super::{
+    base64_text, css_escapes, html_entities, javascript_escapes, path, percent, shell_quoting, sql_comments,
+};
+
+/// How a value reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// The bytes as sent.
+    Sent,
+    /// Escapes of URLs and of UTF-8 undone to the last, no NUL, in lower case.
+    Plain,
+    /// As plain, and escapes of HTML and JavaScript undone.
+    Unescaped,
+    /// As plain, and escapes of HTML and CSS undone, which read some escapes otherwise than JavaScript does.
+    CssUnescaped,
+    /// As unescaped; comments of SQL and runs of white space are one blank.
+    SqlFolded,
+    /// As plain, without what a shell takes away from a word.
+    ShellUnquoted,
+    /// As plain, with slashes only and no segments that mean nothing.
+    Path,
+    /// What the value is the Base64 of, as plain.
+    Base64,
+}
+
+impl Form {
+    /// All forms, in the order in which they are made.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Sent,
+        Self::Plain,
+        Self::Unescaped,
+        Self::CssUnescaped,
+        Self::SqlFolded,
+        Self::ShellUnquoted,
+        Self::Path,
+        Self::Base64,
+    ];
+}
+
+/// The memory in which forms are written. Keep one for all values of a request.
+///
+/// For values of up to 256 bytes nothing is allocated; what was allocated for longer ones is used again.
+#[derive(Default)]
+pub(crate) struct Forms {
+    plain: Scratch,
+    entities: Scratch,
+    javascript: Scratch,
+    unescaped: Scratch,
+    css: Scratch,
+    css_unescaped: Scratch,
+    sql_folded: Scratch,
+    shell_unquoted: Scratch,
+    path: Scratch,
+    base64: Base64Memory,
+}
+
+#[derive(Default)]
+struct Base64Memory {
+    text: Scratch,
+    plain: Scratch,
+}
+
+impl Forms {
+    /// The distinct forms of one value. Takes linear time; one pass over a value that hides nothing.
+    pub(crate) fn of<'s>(&'s mut self, value: &'s [u8], place: Place) -> FormList<'s> {
+        let mut list = FormList { texts: [value; Form::ALL.len()], made: 1, distinct: 1 };
+        let sent = Kinds::of(value);
+        let plus = place.has_plus_for_blank() && sent.any(Kinds::PLUS);
+        if !plus && !sent.any(INTERESTING) {
+            // Nothing in it means anything; only Base64 consists of nothing but letters.
+            list.add_base64(value, sent, &mut self.base64);
+            return list;
+        }
+        let (text, kinds) = if plus || sent.any(Kinds::ESCAPE) {
+            let plain = percent::decode(value, plus, &mut self.plain);
+            list.add_base64(plain, sent, &mut self.base64);
+            plain.make_ascii_lowercase();
+            list.add(Form::Plain, plain);
+            // A plus for a blank makes nothing but blanks.
+            let kinds = if sent.any(Kinds::ESCAPE) { Kinds::of(plain) } else { sent.and(Kinds::COMMENT) };
+            (&*plain, kinds)
+        } else {
+            list.add_base64(value, sent, &mut self.base64);
+            if sent.any(Kinds::UPPER) {
+                let mut plain = self.plain.writer(value.len());
+                plain.extend(value);
+                plain.text_mut().make_ascii_lowercase();
+                list.add(Form::Plain, plain.finish());
+            }
+            (list.texts[Form::Plain as usize], sent)
+        };
+        let mut unescaped = text;
+        if kinds.any(Kinds::AMPERSAND.and(Kinds::BACKSLASH)) {
+            let entities = html_entities::decode(text, &mut self.entities);
+            unescaped = entities;
+            if memchr::memchr(b'\\', entities).is_some() {
+                let css =
+                    finish_unescaped(css_escapes::decode(entities, &mut self.css), &mut self.css_unescaped);
+                unescaped = javascript_escapes::decode(entities, &mut self.javascript);
+                unescaped = finish_unescaped(unescaped, &mut self.unescaped);
+                list.add(Form::Unescaped, unescaped);
+                list.add(Form::CssUnescaped, css);
+            } else {
+                unescaped = finish_unescaped(unescaped, &mut self.unescaped);
+                list.add(Form::Unescaped, unescaped);
+            }
+        }
+        // An escape is longer than what it stands for, so that something was unescaped if the length is another.
+        let may_fold = kinds.any(Kinds::COMMENT.and(Kinds::SLASH)) || unescaped.len() != text.len();
+        if let Some(folded) = may_fold.then(|| sql_comments::fold(unescaped, &mut self.sql_folded)).flatten()
+        {
+            list.add(Form::SqlFolded, folded);
+        }
+        if kinds.any(Kinds::QUOTING.and(Kinds::BACKSLASH))
+            && let Some(unquoted) = shell_quoting::unquote(text, &mut self.shell_unquoted)
+        {
+            list.add(Form::ShellUnquoted, unquoted);
+        }
+        if kinds.any(Kinds::SLASH.and(Kinds::BACKSLASH))
+            && let Some(normal) = path::normalize_value(text, &mut self.path)
+        {
+            list.add(Form::Path, normal);
+        }
+        list
+    }
+}
+
+/// What gives a value another form, wherever it stands.
+const INTERESTING: Kinds = Kinds::ESCAPE
+    .and(Kinds::UPPER)
+    .and(Kinds::AMPERSAND)
+    .and(Kinds::BACKSLASH)
+    .and(Kinds::SLASH)
+    .and(Kinds::COMMENT)
+    .and(Kinds::QUOTING);
+
+/// The forms of one value.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FormList<'s> {
+    /// The forms that were made; any others are the value as sent.
+    texts: [&'s [u8]; Form::ALL.len()],
+    /// Which forms were made, a bit for each.
+    made: u8,
+    /// Which of them are not empty and the same as none before.
+    distinct: u8,
+}
+
+impl<'s> FormList<'s> {
+    /// Adds a form.
+    fn add(&mut self, form: Form, text: &'s [u8]) {
+        let is_new = !text.is_empty() && self.iter().all(|(_, earlier)| earlier != text);
+        self.texts[form as usize] = text;
+        self.made |= 1 << form as u8;
+        self.distinct |= u8::from(is_new) << form as u8;
+    }
+
+    /// Adds what `value`, of which the kinds of bytes are known as it was sent, is the Base64 of.
+    fn add_base64(&mut self, value: &[u8], sent: Kinds, memory: &'s mut Base64Memory) {
+        let may_be = !sent.any(Kinds::NOT_BASE64) || value.starts_with(b"data:");
+        if may_be
+            && value.len() >= base64_text::MIN_LENGTH
+            && let Some(text) = base64_text::decode(value, &mut memory.text)
+        {
+            let plain = percent::decode(text, false, &mut memory.plain);
+            plain.make_ascii_lowercase();
+            self.add(Form::Base64, plain);
+        }
+    }
+
+    /// The forms that are not empty and differ from all before them, [`Form::Sent`] first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Form, &'s [u8])> {
+        let Self { texts, distinct: mut left, .. } = *self;
+        std::iter::from_fn(move || {
+            let form = *Form::ALL.get(left.trailing_zeros() as usize)?;
+            left &= left - 1;
+            Some((form, texts[form as usize]))
+        })
+    }
+
+    /// A form, even if it is the same as one before it. [`Form::Base64`] is there only for what is Base64.
+    pub(crate) fn get(&self, form: Form) -> Option<&'s [u8]> {
+        if self.made & 1 << form as u8 != 0 {
+            return Some(self.texts[form as usize]);
+        }
+        self.get(match form {
+            Form::Sent | Form::Base64 => return None,
+            Form::Plain => Form::Sent,
+            Form::SqlFolded => Form::Unescaped,
+            Form::Unescaped | Form::CssUnescaped | Form::ShellUnquoted | Form::Path => Form::Plain,
+        })
+    }
+}
+
+/// Undoes what had been hidden from the decoder of URLs.
+fn finish_unescaped<'s>(text: &'s [u8], memory: &'s mut Scratch) -> &'s [u8] {
+    if !Kinds::of(text).any(Kinds::ESCAPE.and(Kinds::UPPER)) {
+        return text;
+    }
+    let plain = percent::decode(text, false, memory);
+    plain.make_ascii_lowercase();
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn forms(value: &[u8], place: Place) -> Vec<(Form, String)> {
+        let mut forms = Forms::default();
+        let list = forms.of(value, place);
+        list.iter().map(|(form, text)| (form, String::from_utf8_lossy(text).into_owned())).collect()
+    }
+
+    #[test]
+    fn each_form_undoes_its_encoding() {
+        for (value, form, expected) in [
+            ("a%2527+b", Form::Plain, "a' b"),
+            ("&lt;Script&#x3e;", Form::Unescaped, "<script>"),
+            ("&amp;lt;", Form::Unescaped, "<"),
+            (r"\u003cscript\x3E\74", Form::Unescaped, "<script><"),
+            (r"\6a\61 vascript", Form::CssUnescaped, "javascript"),
+            ("union/**/select--%0a\t1", Form::SqlFolded, "union select 1"),
+            ("/*!50000union*/ select", Form::SqlFolded, " union select"),
+            ("1 # x\n2#", Form::SqlFolded, "1 2#"),
+            (r"c''at$IFS/et\c/pass'w'd", Form::ShellUnquoted, "cat /etc/passwd"),
+            (r"x/..\./../etc//passwd", Form::Path, "../etc/passwd"),
+            ("http://a//b", Form::Path, "http://a/b"),
+            ("PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg==", Form::Base64, "<script>alert(1)</script>"),
+        ] {
+            let mut forms = Forms::default();
+            let list = forms.of(value.as_bytes(), Place::Query);
+            let text = String::from_utf8_lossy(list.get(form).unwrap_or_default());
+            assert_eq!(text, expected, "{form:?} of {value}");
+        }
+    }
+
+    #[test]
+    fn what_hides_nothing_has_one_form() {
+        for value in ["", "shoes", "running-shoes_42", "o'neill", "a@b.example", "1,5", "caf\u{e9}"] {
+            assert_eq!(forms(value.as_bytes(), Place::Query), [(Form::Sent, value.to_owned())]);
+        }
+    }
+}

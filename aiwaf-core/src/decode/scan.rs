@@ -1,0 +1,76 @@
+//! One pass over a value that tells which decoders can change anything.
+
+/// Which kinds of bytes a value has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Kinds(u16);
+
+impl Kinds {
+    /// What begins an escape of URLs, an overlong or fullwidth UTF-8 character, or is NUL.
+    pub(super) const ESCAPE: Self = Self(1);
+    /// `+`.
+    pub(super) const PLUS: Self = Self(1 << 1);
+    /// `A` to `Z`.
+    pub(super) const UPPER: Self = Self(1 << 2);
+    /// `&`.
+    pub(super) const AMPERSAND: Self = Self(1 << 3);
+    /// `\`.
+    pub(super) const BACKSLASH: Self = Self(1 << 4);
+    /// `/`.
+    pub(super) const SLASH: Self = Self(1 << 5);
+    /// What may begin a comment of SQL beside `/` (`-` and `#`), and white space.
+    pub(super) const COMMENT: Self = Self(1 << 6);
+    /// What a shell takes away: quotes, `$` and `^`.
+    pub(super) const QUOTING: Self = Self(1 << 7);
+    /// What is in neither alphabet of Base64.
+    pub(super) const NOT_BASE64: Self = Self(1 << 8);
+
+    /// The kinds of all bytes of a value.
+    pub(super) fn of(value: &[u8]) -> Self {
+        // Two chains of `or`, so that each need not wait for the one before.
+        let (pairs, last) = value.as_chunks::<2>();
+        let (mut even, mut odd) = (last.first().map_or(0, |&byte| KINDS[usize::from(byte)]), 0);
+        for &[first, second] in pairs {
+            even |= KINDS[usize::from(first)];
+            odd |= KINDS[usize::from(second)];
+        }
+        Self(even | odd)
+    }
+
+    /// Whether there are any bytes of one of these kinds.
+    pub(super) const fn any(self, kinds: Self) -> bool {
+        self.0 & kinds.0 != 0
+    }
+
+    pub(super) const fn and(self, kinds: Self) -> Self {
+        Self(self.0 | kinds.0)
+    }
+}
+
+const KINDS: [u16; 256] = {
+    let mut table = [0; 256];
+    let mut index = 0;
+    while index < 256 {
+        #[allow(clippy::cast_possible_truncation)] // the index of a table for bytes
+        let byte = index as u8;
+        let mut kinds = match byte {
+            // Leads of overlong and fullwidth characters, and of honest ones as well.
+            b'%' | 0 | 0xc0 | 0xc1 | 0xe0 | 0xef | 0xf0 => Kinds::ESCAPE,
+            b'+' => Kinds::PLUS,
+            b'A'..=b'Z' => Kinds::UPPER,
+            b'&' => Kinds::AMPERSAND,
+            b'\\' => Kinds::BACKSLASH,
+            b'/' => Kinds::SLASH,
+            b'-' | b'#' | b' ' | b'\t'..=b'\r' => Kinds::COMMENT,
+            b'\'' | b'"' | b'$' | b'^' => Kinds::QUOTING,
+            _ => Kinds(0),
+        };
+        let base64 =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=' | b'%' | b' ');
+        if !base64 {
+            kinds = kinds.and(Kinds::NOT_BASE64);
+        }
+        table[index] = kinds.0;
+        index += 1;
+    }
+    table
+};

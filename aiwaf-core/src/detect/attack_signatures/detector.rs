@@ -1,0 +1,29 @@
+//! The detectors that a rule can name in place of a pattern: they read tokens, which no regular expression does.
+
+use std::ops::Range;
+
+use serde::Deserialize;
+
+use super::{html, sql};
+
+/// A detector, by the name that rules give it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Detector {
+    /// SQL behind a quote that the value closes.
+    SqlBreakOut,
+    /// SQL that stands by itself.
+    SqlExpression,
+    /// Tags and attributes that run code.
+    HtmlActiveContent,
+}
+
+impl Detector {
+    pub(super) fn find(self, text: &[u8]) -> Option<Range<usize>> {
+        match self {
+            Self::SqlBreakOut => sql::break_out(text),
+            Self::SqlExpression => sql::expression(text),
+            Self::HtmlActiveContent => html::active_content(text),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! `[attack_signatures]`: what is looked for, how sure it has to be, and where it does not count.
+
+use serde::{Deserialize, Serialize};
+
+use super::category::AttackCategory;
+use crate::protection::Mode;
+
+/// `[attack_signatures]`: what is set for the inspection of requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AttackSignaturesSettings {
+    /// How strict it is. Default: enforce.
+    pub mode: Mode,
+    /// How many hits within `bans.window` ban the client; 0 is never. Default: 3, for anybody may paste one odd thing.
+    pub ban_after: u32,
+    /// Which rules run: 1 is what hardly any honest client trips, 4 is everything that is odd. Default: 1.
+    pub paranoia_level: u8,
+    /// The score at which a request is denied: critical rules add 5, error 4, warning 3, notice 2. 1 to 1,000.
+    /// Default: 5.
+    pub inbound_threshold: u32,
+    /// Kinds of attacks that are not looked for. Default: none.
+    pub disabled_categories: Vec<AttackCategory>,
+    /// Rules that don't run, by id. Default: none.
+    pub disabled_rules: Vec<String>,
+    /// Rules that count as a mere notice, by id: they are listed, but don't deny a request alone. Default: none.
+    pub demoted_rules: Vec<String>,
+    /// Files with rules of your own, beside those that come with AIWAF. Core does no I/O: who builds the engine reads
+    /// them and gives it their texts. Default: none.
+    pub rule_files: Vec<String>,
+    /// Where rules don't count. Default: nowhere.
+    pub exclusions: Vec<SignatureExclusion>,
+    /// So many bytes of a body are looked at, 1,024 to 16,777,216. Default: 65,536.
+    pub max_body_bytes: usize,
+    /// So many parameters of a query, a form or a document are taken apart, 16 to 10,000; the rest is judged in one
+    /// piece. Default: 4,096, for a document of 64 KiB may well have so many.
+    pub max_fields: usize,
+    /// So many levels of JSON and XML are followed, 4 to 200. Default: 32.
+    pub max_depth: usize,
+    /// So many bytes of each uploaded file are looked at, 0 to 1,048,576. Default: 8,192.
+    pub max_file_bytes: usize,
+}
+
+impl Default for AttackSignaturesSettings {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Enforce,
+            ban_after: 3,
+            paranoia_level: 1,
+            inbound_threshold: 5,
+            disabled_categories: Vec::new(),
+            disabled_rules: Vec::new(),
+            demoted_rules: Vec::new(),
+            rule_files: Vec::new(),
+            exclusions: Vec::new(),
+            max_body_bytes: 64 * 1024,
+            max_fields: 4096,
+            max_depth: 32,
+            max_file_bytes: 8 * 1024,
+        }
+    }
+}
+
+/// Where rules don't count: every condition that is given has to be met, and one has to be given.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SignatureExclusion {
+    /// Paths that begin so, in normal form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The parameter, header, cookie or body field of this name, in any case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameter: Option<String>,
+    /// The rule of this id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// All rules of this kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub category: Option<AttackCategory>,
+}

