@@ -34,9 +34,14 @@ impl Selection {
     }
 }
 
-/// Builds the engine; a choice that leaves nothing to ask is a slip.
-pub(crate) fn build(builder: EngineBuilder) -> anyhow::Result<Engine> {
-    let engine = builder.build()?;
+/// Builds the engine on `settings`, with the rule files that they name; a choice that leaves nothing to ask is a slip.
+pub(crate) fn build(mut builder: EngineBuilder, settings: Settings) -> anyhow::Result<Engine> {
+    for file in &settings.attack_signatures.rule_files {
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("reading the rules {file} (attack_signatures.rule_files)"))?;
+        builder = builder.signature_rules(file, text);
+    }
+    let engine = builder.settings(settings).build()?;
     if engine.enabled_protections().without(Protection::Logging).is_empty() {
         return Err(usage_error(
             "no protection is left to ask: name others by --only or --disable, or set their mode in the settings",

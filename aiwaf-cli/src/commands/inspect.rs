@@ -64,11 +64,8 @@ pub(crate) fn run(args: &InspectArgs, session: &mut Session<'_>) -> anyhow::Resu
     if !args.stateless {
         builder = builder.lists(session.store(Access::Existing)?.load()?.lists);
     }
-    let mut judge = Judge {
-        engine: engine::build(builder.settings(settings))?,
-        countries,
-        fresh: args.stateless.then_some(0),
-    };
+    let mut judge =
+        Judge { engine: engine::build(builder, settings)?, countries, fresh: args.stateless.then_some(0) };
 
     let out = session.out.writer();
     let (mut read, mut bad) = (0u64, 0u64);

@@ -140,6 +140,11 @@ impl AiwafBuilder {
             Ok(None) => None,
             Err(problem) => Some(problem),
         };
+        for file in &self.settings.attack_signatures.rule_files {
+            let text = std::fs::read_to_string(file)
+                .map_err(|source| Error::RuleFile { path: file.into(), source })?;
+            engine = engine.signature_rules(file, text);
+        }
         for (pattern, policy) in self.routes {
             engine = engine.route(pattern, policy);
         }

@@ -100,6 +100,14 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// A file with rules that can't be read.
+    #[error("reading the rules {path:?} failed: {source}; correct attack_signatures.rule_files")]
+    RuleFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// A setting or route that the engine can't use.
     #[error(transparent)]
     Build(#[from] BuildError),
@@ -117,7 +125,7 @@ impl Error {
     /// disk or the machine is.
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::Settings(_) | Self::SettingsFile { .. } | Self::Build(_) => true,
+            Self::Settings(_) | Self::SettingsFile { .. } | Self::RuleFile { .. } | Self::Build(_) => true,
             #[cfg(feature = "storage")]
             Self::Store(error) => matches!(error, StoreError::UnknownUrl { .. }),
             Self::Thread(_) => false,

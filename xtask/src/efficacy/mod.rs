@@ -62,13 +62,13 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
         None => build()?,
     };
     let only = options.value("--only").unwrap_or("attack_signatures,ip_keyword_block");
-    let config = |name: &str| options.text(name).map(PathBuf::from);
+    let config = |name: &str| options.value(name).map(PathBuf::from);
     let first = Judge { binary: binary.clone(), config: config("--config"), only: only.to_owned() };
     let verdicts = first.judge(&rows)?;
 
     let mut report = Report::new(&rows, &verdicts);
     report.note_misses(&rows, &verdicts, misses as usize);
-    if options.value("--compare-binary").is_some() || options.text("--compare-config").is_some() {
+    if options.value("--compare-binary").is_some() || options.value("--compare-config").is_some() {
         let second = Judge {
             binary: options.value("--compare-binary").map_or(binary, PathBuf::from),
             config: config("--compare-config"),

@@ -86,7 +86,7 @@ pub(super) fn explain(
         if let Some(countries) = &countries {
             builder = builder.countries(Arc::clone(countries));
         }
-        engine::build(builder.settings(settings))
+        engine::build(builder, settings)
     };
     let whole = build(settings.clone())?.inspect(&request);
     let mut alone = Vec::new();

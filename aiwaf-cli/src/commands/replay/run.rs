@@ -42,7 +42,7 @@ impl Replay {
             builder = builder.model(Box::new(model));
         }
         let ipv6_prefix = settings.client.ipv6_prefix;
-        let engine = engine::build(builder.settings(settings))?;
+        let engine = engine::build(builder, settings)?;
         Ok(Self { engine, ipv6_prefix, replayed: Replayed::default() })
     }
 

@@ -330,9 +330,15 @@ impl Judge<'_> {
     fn judge_body(&mut self, request: &Request<'_>, forms: &mut Forms) {
         let content_type = request.header("content-type");
         let limits = &self.signatures.limits;
-        body::fields(content_type, request.body, limits, &mut |parameter| {
-            self.judge_parameter(&parameter, forms)
+        let outcome = body::fields(content_type, request.body, limits, &mut |parameter| {
+            self.judge_parameter(&parameter, forms);
         });
+        // What is remarkable about the whole stands in its content type and its beginning.
+        let whole = Value { target: Target::BodyText, place: Place::Content, name: b"", text: b"" };
+        let shown = content_type.unwrap_or_default();
+        for mark in outcome.marks() {
+            self.signatures.rules.judge_mark(mark, |rule| self.note(rule, whole, shown, 0..shown.len()));
+        }
     }
 
     fn judge_parameter(&mut self, parameter: &Parameter<'_>, forms: &mut Forms) {

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::category::{AttackCategory, Severity};
 use super::detector::Detector;
 use super::target::{DEFAULT_TARGETS, FieldGroup, TargetSet};
+use crate::body::BodyMark;
 use crate::decode::Form;
 
 /// One rule, checked.
@@ -34,8 +35,13 @@ pub(super) struct Rule {
 /// How a rule looks for its attack once its literals are there.
 #[derive(Debug)]
 enum Matcher {
-    Pattern { source: String, compiled: OnceLock<Option<Regex>> },
+    Pattern {
+        source: String,
+        compiled: OnceLock<Option<Regex>>,
+    },
     Detector(Detector),
+    /// Something about the body as a whole, which no text shows.
+    BodyMark(BodyMark),
 }
 
 #[cfg(test)]
@@ -79,12 +85,23 @@ impl Rule {
     /// Where the rule matches in a form of a value.
     pub(super) fn find(&self, text: &[u8]) -> Option<std::ops::Range<usize>> {
         match &self.matcher {
+            Matcher::BodyMark(_) => None,
             Matcher::Detector(detector) => detector.find(text),
             Matcher::Pattern { source, compiled } => {
                 // Compiled when first asked for: most rules of most services never are.
                 let regex = compiled.get_or_init(|| compile(source).ok()).as_ref()?;
                 regex.find(text).map(|found| found.range())
             }
+        }
+    }
+}
+
+impl Rule {
+    /// What about a body it objects to, if that is what it looks at.
+    pub(super) fn body_mark(&self) -> Option<BodyMark> {
+        match self.matcher {
+            Matcher::BodyMark(mark) => Some(mark),
+            Matcher::Pattern { .. } | Matcher::Detector(_) => None,
         }
     }
 }
@@ -179,6 +196,7 @@ struct WrittenRule {
     bytes: String,
     pattern: Option<String>,
     detector: Option<Detector>,
+    body_mark: Option<WrittenMark>,
     matches: Vec<String>,
     passes: Vec<String>,
 }
@@ -219,6 +237,41 @@ impl WrittenForm {
     }
 }
 
+/// What is remarkable about a body.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum WrittenMark {
+    Sniffed,
+    Malformed,
+    TooManyFields,
+    TooDeep,
+    Truncated,
+    BigNumber,
+    HidingCharset,
+    AmbiguousPart,
+    Doctype,
+    Entity,
+    ExternalEntity,
+}
+
+impl WrittenMark {
+    const fn mark(self) -> BodyMark {
+        match self {
+            Self::Sniffed => BodyMark::Sniffed,
+            Self::Malformed => BodyMark::Malformed,
+            Self::TooManyFields => BodyMark::TooManyFields,
+            Self::TooDeep => BodyMark::TooDeep,
+            Self::Truncated => BodyMark::Truncated,
+            Self::BigNumber => BodyMark::BigNumber,
+            Self::HidingCharset => BodyMark::HidingCharset,
+            Self::AmbiguousPart => BodyMark::AmbiguousPart,
+            Self::Doctype => BodyMark::Doctype,
+            Self::Entity => BodyMark::Entity,
+            Self::ExternalEntity => BodyMark::ExternalEntity,
+        }
+    }
+}
+
 /// The forms that a rule judges unless it says otherwise.
 const DEFAULT_FORMS: FormSet = FormSet::EMPTY.with(Form::Plain).with(Form::Unescaped).with(Form::Base64);
 
@@ -240,8 +293,9 @@ impl WrittenRule {
         if self.literals.iter().any(|literal| literal.len() < 2) {
             return Err("a literal has at least two bytes; single ones belong in `bytes`".into());
         }
-        let matcher = match (self.pattern, self.detector) {
-            (Some(source), None) => {
+        let matcher = match (self.pattern, self.detector, self.body_mark) {
+            (None, None, Some(mark)) => Matcher::BodyMark(mark.mark()),
+            (Some(source), None, None) => {
                 if self.literals.is_empty() && self.bytes.is_empty() {
                     return Err(
                         "a pattern needs `literals` or `bytes`, of which each match has at least one".into(),
@@ -249,13 +303,13 @@ impl WrittenRule {
                 }
                 Matcher::Pattern { source, compiled: OnceLock::new() }
             }
-            (None, Some(detector)) => {
+            (None, Some(detector), None) => {
                 if self.literals.is_empty() && self.bytes.is_empty() {
                     return Err("a detector needs `literals` or `bytes`".into());
                 }
                 Matcher::Detector(detector)
             }
-            _ => return Err("give either a `pattern` or a `detector`".into()),
+            _ => return Err("give one of `pattern`, `detector` and `body_mark`".into()),
         };
         let mut targets = TargetSet::default();
         for group in &self.fields {
@@ -340,7 +394,7 @@ mod tests {
         for (lines, said) in [
             ("id = \"a\"\npattern = 'ab'", "needs `literals`"),
             ("id = \"A b\"\npattern = 'ab'\nliterals = [\"ab\"]", "lower case letters"),
-            ("id = \"a\"\nliterals = [\"ab\"]", "either a `pattern` or a `detector`"),
+            ("id = \"a\"\nliterals = [\"ab\"]", "one of `pattern`, `detector` and `body_mark`"),
             ("id = \"a\"\npattern = 'a'\nliterals = [\"a\"]", "at least two bytes"),
             ("id = \"a\"\npattern = 'ab'\nliterals = [\"ab\"]\nparanoia = 5", "give 1 to 4"),
             ("id = \"a\"\npatern = 'ab'", "patern"),

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use super::rule::{FormSet, Rule};
 use super::target::{Target, TargetSet};
+use crate::body::BodyMark;
 
 /// The rules that run, ready to judge.
 pub(super) struct RuleSet {
@@ -112,6 +113,13 @@ impl RuleSet {
     /// Whether any rule looks at such fields.
     pub(super) fn looks_at(&self, target: Target) -> bool {
         self.targets.contains(target)
+    }
+
+    /// Calls `hit` with every rule that objects to a body with this mark.
+    pub(super) fn judge_mark(&self, mark: BodyMark, mut hit: impl FnMut(&Rule)) {
+        for rule in self.rules.iter().filter(|rule| rule.body_mark() == Some(mark)) {
+            hit(rule);
+        }
     }
 
     /// Calls `hit` with every rule that matches `text`, which is the forms `forms` of a field of the kind `target`, and

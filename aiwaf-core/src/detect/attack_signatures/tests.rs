@@ -24,6 +24,13 @@ const TARGETS: [Target; 15] = [
 
 /// Whether `rule` alone matches `value` where it looks.
 fn matches(rule: &Arc<Rule>, value: &str) -> bool {
+    if let Some(mark) = rule.body_mark() {
+        // A whole body: its content type, a line end, and the rest.
+        let (content_type, content) = value.split_once('\n').unwrap();
+        let limits = BodyLimits::default();
+        let outcome = body::fields(Some(content_type.as_bytes()), content.as_bytes(), &limits, &mut |_| {});
+        return outcome.has(mark);
+    }
     let set = RuleSet::new(vec![rule.clone()]).unwrap();
     let mut forms = Forms::default();
     let list = forms.of(value.as_bytes(), Place::Content);
