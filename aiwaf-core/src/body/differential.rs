@@ -44,7 +44,13 @@ fn texts(value: &Value) -> Vec<(Part, Vec<u8>)> {
     collect(value, &mut texts);
     // What is empty is not shown.
     texts.retain(|(_, text)| !text.is_empty());
+    sorted(texts)
+}
+
+/// Sorted; keys once, for one that comes again under the same path need not be shown again.
+fn sorted(mut texts: Vec<(Part, Vec<u8>)>) -> Vec<(Part, Vec<u8>)> {
     texts.sort();
+    texts.dedup_by(|one, other| one.0 == Part::Name && one == other);
     texts
 }
 
@@ -109,9 +115,8 @@ proptest! {
         let body = if pretty { serde_json::to_vec_pretty(&value) } else { serde_json::to_vec(&value) }.unwrap();
         let (found, outcome) = found("application/json", &body);
         prop_assert_eq!(outcome.marks().count(), 0);
-        let mut ours: Vec<_> = found.into_iter().map(|(part, _, text)| (part, text)).collect();
-        ours.sort();
-        prop_assert_eq!(ours, texts(&value));
+        let ours = found.into_iter().map(|(part, _, text)| (part, text)).collect();
+        prop_assert_eq!(sorted(ours), texts(&value));
     }
 
     #[test]
