@@ -66,7 +66,7 @@ fn ordinary(criterion: &mut Criterion) {
         let request = base().with_headers(&JSON).with_body(body.as_bytes());
         assert!(engine.inspect(&request).is_allowed());
         group.bench_function(format!("{kibibytes} KiB JSON"), |bencher| {
-            bencher.iter(|| engine.inspect(black_box(&request)))
+            bencher.iter(|| engine.inspect(black_box(&request)));
         });
     }
     group.finish();

@@ -43,7 +43,7 @@ fn main() -> anyhow::Result<()> {
     println!("  parse                     {:>12.0} lines/s", rate(parse));
     println!("  parse and features        {:>12.0} lines/s", rate(rows));
     println!("  train, model included     {:>12.0} lines/s", rate(end_to_end));
-    println!("  memory after all of that  {:>12} bytes more", growth);
+    println!("  memory after all of that  {growth:>12} bytes more");
     for (name, seconds) in [("wc -l", count), ("goaccess", goaccess)] {
         match seconds {
             Some(seconds) => {

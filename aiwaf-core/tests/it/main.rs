@@ -27,6 +27,7 @@ mod policy;
 mod properties;
 #[cfg(test)]
 mod selection;
+#[cfg(test)]
 mod signatures;
 #[cfg(test)]
 mod visit;
