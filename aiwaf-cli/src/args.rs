@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     add, clear, completions, config, demo, doctor, exempt_path, explain, export, geo, geo_summary, import,
-    inspect, list, model, remove, replay, route_shell, stats, train, watch, whois,
+    inspect, list, logs, model, remove, replay, route_shell, stats, train, watch, whois,
 };
 
 /// Administers the firewall AIWAF: lists, requests, logs, settings; also while services run
@@ -64,6 +64,7 @@ pub(crate) enum Command {
     Replay(replay::ReplayArgs),
     Watch(watch::WatchArgs),
     Inspect(inspect::InspectArgs),
+    Logs(logs::LogsArgs),
     Train(train::TrainArgs),
     Model(model::ModelArgs),
     RouteShell(route_shell::RouteShellArgs),

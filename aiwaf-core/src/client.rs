@@ -29,8 +29,7 @@ impl ClientKey {
     /// 100::/64, from which nothing is ever sent (RFC 6666). Names that differ have different keys, as far as 64 bits
     /// tell them apart.
     pub(crate) fn of_name(name: &[u8]) -> Self {
-        let [a, b, c, d, e, f, g, h] = hash_text(name).to_be_bytes();
-        Self([1, 0, 0, 0, 0, 0, 0, 0, a, b, c, d, e, f, g, h])
+        Self(((0x0100_u128 << 112) | u128::from(hash_text(name))).to_be_bytes())
     }
 
     /// The network that the key stands for, given the same `ipv6_prefix` as was used to make it.

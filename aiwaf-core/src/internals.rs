@@ -52,7 +52,7 @@ impl Decoder {
     pub fn body(&mut self, content_type: Option<&[u8]>, body: &[u8]) -> usize {
         let mut total = 0;
         body::fields(content_type, body, &BodyLimits::default(), &mut |parameter| {
-            total += self.judge(&parameter)
+            total += self.judge(&parameter);
         });
         total
     }

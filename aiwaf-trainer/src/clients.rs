@@ -13,7 +13,7 @@ use crate::crawlers::crawler;
 
 /// Everybody who is in the log, as far as memory goes.
 pub(crate) struct Clients {
-    clients: HashMap<ClientKey, Client, RandomState>,
+    known: HashMap<ClientKey, Client, RandomState>,
     capacity: usize,
     window: Duration,
     forgotten: u64,
@@ -102,16 +102,16 @@ impl<const N: usize> Distinct<N> {
 
 impl Clients {
     pub(crate) fn new(capacity: usize, window: Duration) -> Self {
-        Self { clients: HashMap::default(), capacity: capacity.max(64), window, forgotten: 0 }
+        Self { known: HashMap::default(), capacity: capacity.max(64), window, forgotten: 0 }
     }
 
     /// The client of a request; makes room first if there is none.
     pub(crate) fn get(&mut self, key: ClientKey, record: &AccessRecord<'_>) -> &mut Client {
-        if self.clients.len() >= self.capacity && !self.clients.contains_key(&key) {
+        if self.known.len() >= self.capacity && !self.known.contains_key(&key) {
             self.forget();
         }
         let window = self.window;
-        let client = self.clients.entry(key).or_insert_with(|| Client::new(record, window));
+        let client = self.known.entry(key).or_insert_with(|| Client::new(record, window));
         client.seen(record);
         client
     }
@@ -119,31 +119,31 @@ impl Clients {
     /// Forgets a quarter: those of whom nothing is suspected, those seen longest ago first.
     fn forget(&mut self) {
         let mut order: Vec<(bool, Timestamp, ClientKey)> =
-            self.clients.iter().map(|(key, client)| (client.suspect.is_some(), client.last, *key)).collect();
+            self.known.iter().map(|(key, client)| (client.suspect.is_some(), client.last, *key)).collect();
         let quarter = (order.len() / 4).max(1);
         if quarter < order.len() {
             order.select_nth_unstable(quarter);
         }
         for (_, _, key) in order.into_iter().take(quarter) {
-            self.clients.remove(&key);
+            self.known.remove(&key);
             self.forgotten += 1;
         }
     }
 
     /// All that are remembered, in the order of their keys.
     pub(crate) fn sorted(&self) -> Vec<(ClientKey, &Client)> {
-        let mut clients: Vec<_> = self.clients.iter().map(|(key, client)| (*key, client)).collect();
+        let mut clients: Vec<_> = self.known.iter().map(|(key, client)| (*key, client)).collect();
         clients.sort_unstable_by_key(|(key, _)| *key);
         clients
     }
 
     pub(crate) fn find(&self, key: ClientKey) -> Option<&Client> {
-        self.clients.get(&key)
+        self.known.get(&key)
     }
 
     /// How many there were. Who was forgotten and came back counts twice.
     pub(crate) fn count(&self) -> u64 {
-        self.clients.len() as u64 + self.forgotten
+        self.known.len() as u64 + self.forgotten
     }
 }
 
@@ -226,7 +226,7 @@ impl Client {
             Suspicion::None => {}
             Suspicion::Indicator if suspect.indicators.len() >= MAX_INDICATORS => {}
             Suspicion::Indicator => {
-                suspect.indicators.push(Indicated { evidence: self.history.evidence(), features: *features })
+                suspect.indicators.push(Indicated { evidence: self.history.evidence(), features: *features });
             }
             Suspicion::Proof => suspect.proof = Some(self.history.evidence()),
         }

@@ -105,15 +105,13 @@ impl KeywordCollector {
             if is_blocked && !engine.holds_keyword(word) {
                 continue;
             }
-            let candidate = match self.candidates.get_mut(word) {
-                Some(candidate) => candidate,
-                None => {
-                    if self.candidates.len() >= MAX_CANDIDATES {
-                        self.forget();
-                    }
-                    self.candidates.entry(word.into()).or_default()
-                }
-            };
+            if self.candidates.len() >= MAX_CANDIDATES && !self.candidates.contains_key(word) {
+                self.forget();
+            }
+            if !self.candidates.contains_key(word) {
+                self.candidates.insert(word.into(), Candidate::default());
+            }
+            let Some(candidate) = self.candidates.get_mut(word) else { continue };
             candidate.requests += 1;
             if candidate.clients.len() < MAX_CLIENTS && !candidate.clients.contains(&client) {
                 candidate.clients.push(client);

@@ -3,7 +3,7 @@
 //! [`Sources`] finds logs and reads them as one, in the order of time: files and directories, rotated and compressed, in
 //! whatever format each is. [`Training`] learns from them. A [`TrainingReport`] says what was learned and why, as text, as
 //! JSON and as a page with pictures, and carries it out: bans and keywords through `aiwaf_storage::Manager`, the model as a
-//! file that running services pick up.
+//! file that running services pick up. [`statistics`] learns nothing: it counts what happened.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -106,6 +106,7 @@ pub mod report;
 mod routes;
 mod sample;
 mod sources;
+pub mod statistics;
 mod traffic;
 mod training;
 mod whitelist;

@@ -16,6 +16,7 @@ pub(crate) mod import;
 pub(crate) mod inspect;
 pub(crate) mod list;
 mod listing;
+pub(crate) mod logs;
 pub(crate) mod model;
 pub(crate) mod remove;
 pub(crate) mod replay;
@@ -56,5 +57,6 @@ pub(crate) fn run(command: &Command, session: &mut Session<'_>) -> anyhow::Resul
         Command::Completions(args) => completions::completions(args, session),
         Command::Man(args) => completions::man(args, session),
         Command::Inspect(args) => inspect::run(args, session),
+        Command::Logs(args) => logs::run(args, session),
     }
 }

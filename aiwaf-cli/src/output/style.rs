@@ -37,6 +37,10 @@ impl Style {
         self.code("\x1b[2m")
     }
 
+    pub(crate) fn red(self) -> &'static str {
+        self.code("\x1b[31m")
+    }
+
     pub(crate) fn plain(self) -> &'static str {
         self.code("\x1b[0m")
     }

@@ -6,6 +6,7 @@ mod explain;
 mod geo_database;
 mod inspect;
 mod lists;
+mod log_statistics;
 mod logs;
 mod originals;
 mod running_service;

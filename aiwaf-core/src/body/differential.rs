@@ -12,8 +12,11 @@ use serde_json::Value;
 
 use super::*;
 
-/// Names and values that are found, and what became of the body.
-fn found(content_type: &str, body: &[u8]) -> (Vec<(Part, Vec<u8>, Vec<u8>)>, BodyOutcome) {
+/// What part of a parameter it is, the parameter's name, and the value.
+type Found = (Part, Vec<u8>, Vec<u8>);
+
+/// What is found, and what became of the body.
+fn found(content_type: &str, body: &[u8]) -> (Vec<Found>, BodyOutcome) {
     let limits = BodyLimits { max_fields: 10_000, max_depth: 100, ..BodyLimits::default() };
     let mut found = Vec::new();
     let outcome = fields(Some(content_type.as_bytes()), body, &limits, &mut |parameter| {
@@ -41,7 +44,13 @@ fn texts(value: &Value) -> Vec<(Part, Vec<u8>)> {
     collect(value, &mut texts);
     // What is empty is not shown.
     texts.retain(|(_, text)| !text.is_empty());
+    sorted(texts)
+}
+
+/// Sorted; keys once, for one that comes again under the same path need not be shown again.
+fn sorted(mut texts: Vec<(Part, Vec<u8>)>) -> Vec<(Part, Vec<u8>)> {
     texts.sort();
+    texts.dedup_by(|one, other| one.0 == Part::Name && one == other);
     texts
 }
 
@@ -106,9 +115,8 @@ proptest! {
         let body = if pretty { serde_json::to_vec_pretty(&value) } else { serde_json::to_vec(&value) }.unwrap();
         let (found, outcome) = found("application/json", &body);
         prop_assert_eq!(outcome.marks().count(), 0);
-        let mut ours: Vec<_> = found.into_iter().map(|(part, _, text)| (part, text)).collect();
-        ours.sort();
-        prop_assert_eq!(ours, texts(&value));
+        let ours = found.into_iter().map(|(part, _, text)| (part, text)).collect();
+        prop_assert_eq!(sorted(ours), texts(&value));
     }
 
     #[test]
@@ -160,9 +168,9 @@ proptest! {
         for (name, file, content) in &parts {
             let file = file.as_ref().map(|file| format!("; filename=\"{file}\"\r\nContent-Type: text/plain"));
             let head = format!("Content-Disposition: form-data; name=\"{name}\"{}", file.unwrap_or_default());
-            body += &format!("--{boundary}\r\n{head}\r\n\r\n{content}\r\n");
+            body.extend(["--", &*boundary, "\r\n", &*head, "\r\n\r\n", &**content, "\r\n"]);
         }
-        body += &format!("--{boundary}--\r\n");
+        body.extend(["--", &*boundary, "--\r\n"]);
         let expected: Vec<(String, Option<String>, Bytes)> = parts
             .iter()
             .map(|(name, file, content)| (name.clone(), file.clone(), content.clone().into()))
@@ -195,8 +203,9 @@ proptest! {
                 total += parameter.value.len();
             }
         });
-        // A lying type may have the body read twice, and a part that is ambiguous is given twice.
-        prop_assert!(total <= 2 * max_bytes.min(body.len()));
+        // A part that is ambiguous is given twice, and so is a tag that breaks off; a lying type may have the body read
+        // once more.
+        prop_assert!(total <= 3 * max_bytes.min(body.len()));
         prop_assert_eq!(outcome.has(BodyMark::Truncated), !body.is_empty() && body.len() >= max_bytes);
     }
 }

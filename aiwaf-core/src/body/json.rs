@@ -6,7 +6,7 @@ use super::fields::{Fields, Stop};
 use super::{BodyLimits, BodyMark};
 use crate::decode::{Buffer, Part};
 
-/// Visits all keys, strings and oversized numbers; several values may stand one after the other. What breaks the rules,
+/// Visits all keys (again only if another one came between), strings and oversized numbers; several values may stand one after the other. What breaks the rules,
 /// is nested too deeply or comes after too many fields is given as raw text. Says whether all of it was JSON.
 pub(super) fn read(body: &[u8], limits: &BodyLimits, fields: &mut Fields<'_>) -> bool {
     let mut reader = Reader {
@@ -14,6 +14,7 @@ pub(super) fn read(body: &[u8], limits: &BodyLimits, fields: &mut Fields<'_>) ->
         at: 0,
         name: Name { bytes: [0; MAX_NAME], length: 0 },
         text: Buffer::new(),
+        keys: RecentKeys([RecentKey::default(); RECENT]),
         levels: SmallVec::new(),
         max_depth: limits.max_depth,
         fields,
@@ -43,6 +44,7 @@ struct Reader<'r, 'v> {
     name: Name,
     /// A string without escapes.
     text: Buffer,
+    keys: RecentKeys,
     levels: SmallVec<[Level; 32]>,
     max_depth: usize,
     fields: &'r mut Fields<'v>,
@@ -71,6 +73,46 @@ impl Name {
         let fits = part.len().min(room.len());
         room[..fits].copy_from_slice(&part[..fits]);
         self.length += fits;
+    }
+}
+
+/// Keys that were given lately, with the paths to them.
+struct RecentKeys([RecentKey; RECENT]);
+
+/// So many keys are remembered: as many as have mostly places of their own in a list's members.
+const RECENT: usize = 64;
+
+#[derive(Default, Clone, Copy)]
+struct RecentKey {
+    name: [u8; MAX_RECENT],
+    name_length: u8,
+    /// The same name can end with different keys: `a.b` is the key `a.b`, and `b` in `a`.
+    key_length: u8,
+}
+
+/// Longer names are not remembered.
+const MAX_RECENT: usize = 32;
+
+impl RecentKeys {
+    /// Whether the key of so many bytes at the end of `name` is one of these; it is from now on.
+    fn knows(&mut self, name: &[u8], key_length: usize) -> bool {
+        let (Ok(name_length), Ok(key_length)) = (u8::try_from(name.len()), u8::try_from(key_length)) else {
+            return false;
+        };
+        // Ordinary keys differ in these; others take each other's places, which only costs time.
+        let byte = |at: usize| usize::from(name.get(at).copied().unwrap_or_default());
+        let (first, last) =
+            (byte(name.len().saturating_sub(usize::from(key_length))), byte(name.len().saturating_sub(1)));
+        let slot = (first.wrapping_mul(31) ^ last.wrapping_mul(7)).wrapping_add(name.len()) % RECENT;
+        let Self(recent) = self;
+        let recent = &mut recent[slot];
+        let Some(room) = recent.name.get_mut(..name.len()) else { return false };
+        if (recent.name_length, recent.key_length) == (name_length, key_length) && room == name {
+            return true;
+        }
+        room.copy_from_slice(name);
+        (recent.name_length, recent.key_length) = (name_length, key_length);
+        false
     }
 }
 
@@ -171,7 +213,10 @@ impl Reader<'_, '_> {
             self.name.extend(b".");
         }
         self.name.extend(key);
-        self.fields.give(self.name.text(), key, Part::Name);
+        // Members of a list mostly have the same keys, which need to be judged once.
+        if !self.keys.knows(self.name.text(), key.len()) {
+            self.fields.give(self.name.text(), key, Part::Name);
+        }
         Ok(())
     }
 
@@ -275,9 +320,12 @@ impl Reader<'_, '_> {
 /// Where the next quote or backslash stands.
 fn end_of_run(text: &[u8]) -> Option<usize> {
     // Most strings are shorter than it takes to call a faster search.
-    let (short, long) = text.split_at(text.len().min(16));
-    let ends = |byte: &u8| matches!(byte, b'"' | b'\\');
-    short.iter().position(ends).or_else(|| Some(short.len() + memchr::memchr2(b'"', b'\\', long)?))
+    for (at, &byte) in text.iter().take(16).enumerate() {
+        if byte == b'"' || byte == b'\\' {
+            return Some(at);
+        }
+    }
+    Some(16 + memchr::memchr2(b'"', b'\\', text.get(16..)?)?)
 }
 
 /// Where a string stands: in the body, or unescaped in the buffer.
@@ -311,17 +359,12 @@ fn unescape(text: &[u8], out: &mut Buffer) -> Option<usize> {
                 .get(5..)
                 .filter(|rest| rest.first() == Some(&b'\\'))
                 .and_then(|rest| code_unit(&rest[1..]));
-            return Some(match (unit, low) {
-                (0xd800..=0xdbff, Some(low @ 0xdc00..=0xdfff)) => {
-                    let code = 0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
-                    push(code, out);
-                    11
-                }
-                _ => {
-                    push(unit, out);
-                    5
-                }
-            });
+            if let (0xd800..=0xdbff, Some(low @ 0xdc00..=0xdfff)) = (unit, low) {
+                push(0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00), out);
+                return Some(11);
+            }
+            push(unit, out);
+            return Some(5);
         }
         _ => return None,
     };

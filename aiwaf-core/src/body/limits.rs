@@ -2,6 +2,7 @@
 
 /// How much of a body is looked at, so that no body takes long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::struct_field_names)] // they are upper limits, all of them
 pub(crate) struct BodyLimits {
     /// So many bytes of the body. An adapter buffers as many. Default: 65,536.
     pub(crate) max_bytes: usize,

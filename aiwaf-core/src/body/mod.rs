@@ -129,19 +129,22 @@ mod tests {
         check(
             "application/json",
             r#"{"a": "x", "a": ["\u0079\n", {"b c": true, "d": -1.5e3}], "e": {}, "": null}"#,
-            &[
-                "Name a=a",
-                "Value a=x",
-                "Name a=a",
-                "Value a[]=y\n",
-                "Name a[].b c=b c",
-                "Name a[].d=d",
-                "Name e=e",
-            ],
+            &["Name a=a", "Value a=x", "Value a[]=y\n", "Name a[].b c=b c", "Name a[].d=d", "Name e=e"],
             BodyFormat::Json,
             &[],
         );
         check("application/json", r#""a" ["b"]"#, &["Value =a", "Value []=b"], BodyFormat::Json, &[]);
+    }
+
+    #[test]
+    fn a_key_is_given_again_only_on_another_path() {
+        check(
+            "application/json",
+            r#"[{"a": 1, "b": {"a": 2}}, {"a": 3, "b": {"a": 4}}, {"b.a": 5}]"#,
+            &["Name [].a=a", "Name [].b=b", "Name [].b.a=a", "Name [].b.a=b.a"],
+            BodyFormat::Json,
+            &[],
+        );
     }
 
     #[test]

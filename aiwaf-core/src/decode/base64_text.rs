@@ -10,7 +10,7 @@ pub(super) fn decode<'b>(value: &[u8], out: &'b mut Scratch) -> Option<&'b [u8]>
     let value = without_prefix(value);
     let padding = value.iter().rev().take(2).take_while(|byte| **byte == b'=').count();
     let digits = &value[..value.len() - padding];
-    if digits.len() < MIN_LENGTH || digits.len() % 4 == 1 || (padding > 0 && value.len() % 4 != 0) {
+    if digits.len() < MIN_LENGTH || digits.len() % 4 == 1 || (padding > 0 && !value.len().is_multiple_of(4)) {
         return None;
     }
     // Most of what is no text shows it at the beginning.

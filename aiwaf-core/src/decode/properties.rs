@@ -89,7 +89,7 @@ proptest! {
         let each = |encode: &dyn Fn(u32) -> String| -> String { text.chars().map(|c| encode(u32::from(c))).collect() };
         let mut percent = text.clone();
         for _ in 0..depth {
-            percent = percent.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            percent = percent.bytes().fold(String::new(), |text, byte| format!("{text}%{byte:02X}"));
         }
         let fullwidth: String = each(&|code| match code {
             0x21..=0x7e => char::from_u32(code + 0xfee0).unwrap().to_string(),

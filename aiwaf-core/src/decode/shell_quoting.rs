@@ -9,7 +9,7 @@ pub(super) fn unquote<'b>(value: &[u8], out: &'b mut Scratch) -> Option<&'b [u8]
     let mut out = out.writer(value.len());
     let mut changed = false;
     let mut rest = value;
-    while let Some(at) = rest.iter().position(is_quoting) {
+    while let Some(at) = rest.iter().position(|&byte| is_quoting(byte)) {
         let (before, quoting) = rest.split_at(at);
         out.extend(before);
         let before = out.text().last().is_some_and(|byte| is_word(*byte));
@@ -44,7 +44,7 @@ fn taken_away(first: u8, after: &[u8], after_word: bool) -> Option<(&[u8], usize
     }
 }
 
-fn is_quoting(byte: &u8) -> bool {
+fn is_quoting(byte: u8) -> bool {
     matches!(byte, b'\'' | b'"' | b'\\' | b'^' | b'$')
 }
 

@@ -49,7 +49,10 @@ pub(super) fn fold<'b>(value: &[u8], out: &'b mut Scratch) -> Option<&'b [u8]> {
                 after
             }
             _ => {
-                let length = rest[1..].iter().position(may_begin).map_or(rest.len(), |length| length + 1);
+                let length = rest[1..]
+                    .iter()
+                    .position(|&byte| may_begin(byte))
+                    .map_or(rest.len(), |length| length + 1);
                 let (ordinary, after) = rest.split_at(length);
                 out.extend(ordinary);
                 after
@@ -63,29 +66,28 @@ pub(super) fn fold<'b>(value: &[u8], out: &'b mut Scratch) -> Option<&'b [u8]> {
 fn first_change(value: &[u8]) -> Option<usize> {
     // Most texts have nothing of that kind. Asked without branches, this is a fraction of a step for each byte.
     let next = value.get(1..).unwrap_or_default();
-    let pairs = value.iter().zip(next).fold(0, |any, (&byte, &next)| any | u8::from(begins_pair(byte, next)));
-    let singles = value.iter().fold(0, |any, &byte| any | u8::from(byte == b'#' || is_control_blank(byte)));
+    let pairs = value.iter().zip(next).fold(0, |any, (&byte, &next)| any | pair(byte, next));
+    let singles = value.iter().fold(0, |any, &byte| any | single(byte));
     if pairs | singles == 0 {
         return None;
     }
-    let changes = |at: usize| {
-        value[at] == b'#'
-            || is_control_blank(value[at])
-            || next.get(at).is_some_and(|&next| begins_pair(value[at], next))
-    };
-    (0..value.len()).find(|&at| changes(at))
+    let pair_at = |at: usize| next.get(at).map_or(0, |&next| pair(value[at], next));
+    (0..value.len()).find(|&at| single(value[at]) | pair_at(at) != 0)
 }
 
-fn begins_pair(byte: u8, next: u8) -> bool {
-    ((byte == next) & ((byte == b' ') | (byte == b'-'))) | ((byte == b'/') & (next == b'*'))
+/// Not 0 if two bytes begin a comment, or are two blanks.
+fn pair(byte: u8, next: u8) -> u8 {
+    let double = u8::from(byte == next) & (u8::from(byte == b' ') | u8::from(byte == b'-'));
+    double | u8::from(byte == b'/') & u8::from(next == b'*')
 }
 
-fn is_control_blank(byte: u8) -> bool {
-    byte.wrapping_sub(b'\t') < 5
+/// Not 0 if a byte is `#`, or white space but no blank.
+fn single(byte: u8) -> u8 {
+    u8::from(byte == b'#') | u8::from(byte.wrapping_sub(b'\t') < 5)
 }
 
 /// Whether a comment or white space may begin, or a comment end, with this byte.
-fn may_begin(byte: &u8) -> bool {
+fn may_begin(byte: u8) -> bool {
     matches!(byte, b'/' | b'*' | b'-' | b'#' | b'\t'..=b'\r' | b' ')
 }
 

@@ -164,9 +164,9 @@ mod tests {
             "/.git/config",
             "/pma/",
         ];
-        for (number, target) in targets.into_iter().enumerate() {
+        for (number, target) in (0u32..).zip(targets) {
             let (time, taken) =
-                (Timestamp::from_unix_seconds(1.7e9 + number as f64), Duration::from_millis(7));
+                (Timestamp::from_unix_seconds(1.7e9 + f64::from(number)), Duration::from_millis(7));
             let status = if target == "/shop" { 200 } else { 404 };
             let request =
                 Request::new("192.0.2.7".parse().unwrap(), time).with_method("GET").with_uri(target);

@@ -265,6 +265,7 @@ impl Settings {
     /// How many bytes of a body a protection looks at.
     pub(crate) fn body_bytes(&self, protection: Protection) -> usize {
         match protection {
+            Protection::AttackSignatures => self.attack_signatures.max_body_bytes,
             Protection::IpKeywordBlock
             | Protection::RateLimit
             | Protection::Honeypot
@@ -273,7 +274,6 @@ impl Settings {
             | Protection::AiAnomaly
             | Protection::UuidTamper
             | Protection::Logging => 0,
-            Protection::AttackSignatures => self.attack_signatures.max_body_bytes,
         }
     }
 

@@ -58,7 +58,7 @@ impl Head<'_> {
 
     /// Whether request and answer may be sent in turns, so that neither may be waited for.
     pub(super) fn is_conversation(&self) -> bool {
-        let content_type = self.headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
+        let content_type = self.headers.get(CONTENT_TYPE).map(http::HeaderValue::as_bytes);
         let is_grpc = content_type
             .and_then(|value| value.get(..GRPC.len()))
             .is_some_and(|start| start.eq_ignore_ascii_case(GRPC));

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
-use aiwaf_middleware::{BufferedBody, Protection};
+use aiwaf_middleware::{BufferedBody, ProtectedRouter, Protection, RoutePolicy};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame};
@@ -98,4 +98,114 @@ async fn a_conversation_is_not_waited_for() {
     assert_eq!(ask(&service, request).await.0.status, StatusCode::OK);
     let request = unfinished(browser("203.0.113.9", "CONNECT", "/chat"), "first message");
     assert_eq!(ask(&service, request).await.0.status, StatusCode::OK);
+}
+
+/// A JSON document with an attack in it.
+const ATTACK: &str = r#"{"comment": {"text": "x' union select password from users -- "}}"#;
+
+/// A router that answers with what it gets, and the firewall around it.
+fn echo(site: &Site) -> (axum::Router, aiwaf_middleware::Aiwaf) {
+    let signatures_only = |settings: &mut aiwaf_middleware::Settings| {
+        settings.protections.enabled =
+            vec![Protection::IpKeywordBlock, Protection::AttackSignatures, Protection::Logging];
+        settings.attack_signatures.max_body_bytes = 1024;
+    };
+    ProtectedRouter::new()
+        .route("/echo", axum::routing::put(async |body: String| body))
+        .route_with(
+            "/stream",
+            axum::routing::put(async || "hello"),
+            RoutePolicy::exempt_from([Protection::AttackSignatures]),
+        )
+        .protect(site.builder(signatures_only))
+        .unwrap()
+}
+
+fn put_json(path: &str, body: impl Into<axum::body::Body>) -> Request<axum::body::Body> {
+    let mut request = browser("203.0.113.9", "PUT", path).map(|_| body.into());
+    request.headers_mut().insert("content-type", "application/json".parse().unwrap());
+    request
+}
+
+#[tokio::test]
+async fn an_attack_in_a_body_is_denied_and_an_honest_body_arrives() {
+    let site = Site::new();
+    let (app, waf) = echo(&site);
+    let honest = r#"{"comment": {"text": "I'd select the union, -- it's password-free"}}"#;
+    let (head, body) = ask(&app, put_json("/echo", honest)).await;
+    assert_eq!((head.status, body.as_str()), (StatusCode::OK, honest));
+    assert_eq!(status(&app, put_json("/echo", ATTACK)).await, StatusCode::FORBIDDEN);
+    let log = site.log(&waf, "aiwaf.log");
+    assert!(log.contains("field=\"body field comment.text\""), "{log}");
+}
+
+#[tokio::test]
+async fn a_body_that_is_longer_than_what_is_looked_at_arrives_whole() {
+    let site = Site::new();
+    let (app, _waf) = echo(&site);
+    let long = format!("{{\"text\": \"{}\"}}", "lorem ipsum ".repeat(10_000));
+    let frames: Vec<_> =
+        long.as_bytes().chunks(700).map(|chunk| Ok(Frame::data(Bytes::copy_from_slice(chunk)))).collect();
+    let body = axum::body::Body::new(StreamOf(frames.into_iter()));
+    assert_eq!(ask(&app, put_json("/echo", body)).await.1, long);
+}
+
+#[tokio::test]
+async fn a_route_that_is_exempt_is_not_waited_for() {
+    let site = Site::new();
+    let (app, _waf) = echo(&site);
+    let unfinished = || axum::body::Body::new(Unfinished(Some(Bytes::from_static(b"{"))));
+    assert_eq!(status(&app, put_json("/stream", unfinished())).await, StatusCode::OK);
+    let waiting = pin!(app.oneshot(put_json("/echo", unfinished())));
+    assert!(waiting.poll(&mut Context::from_waker(Waker::noop())).is_pending());
+}
+
+#[tokio::test]
+async fn a_banned_client_is_not_waited_for() {
+    let site = Site::new();
+    let (app, _waf) = echo(&site);
+    assert_eq!(status(&app, put_json("/.env", "")).await, StatusCode::FORBIDDEN);
+    let unfinished = axum::body::Body::new(Unfinished(Some(Bytes::from_static(b"{"))));
+    assert_eq!(status(&app, put_json("/echo", unfinished)).await, StatusCode::FORBIDDEN);
+}
+
+#[cfg(feature = "gzip")]
+#[tokio::test]
+async fn compressed_bodies_are_looked_into_only_if_that_is_wanted() {
+    use std::io::Write;
+
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    // So long that little of it stands there as it is.
+    encoder.write_all(" ".repeat(1000).as_bytes()).unwrap();
+    encoder.write_all(ATTACK.as_bytes()).unwrap();
+    let compressed = Bytes::from(encoder.finish().unwrap());
+    for (wanted, expected) in [(true, StatusCode::FORBIDDEN), (false, StatusCode::OK)] {
+        let site = Site::new();
+        let builder = site.builder(|settings| {
+            settings.protections.enabled = vec![Protection::AttackSignatures];
+        });
+        let builder = if wanted { builder.decompress_bodies() } else { builder };
+        let (app, _waf) = ProtectedRouter::new()
+            .route("/echo", axum::routing::put(async |body: Bytes| body))
+            .protect(builder)
+            .unwrap();
+        let mut request = put_json("/echo", compressed.clone());
+        request.headers_mut().insert("content-encoding", "gzip".parse().unwrap());
+        assert_eq!(app.oneshot(request).await.unwrap().status(), expected);
+    }
+}
+
+/// A body of frames that are all there.
+struct StreamOf<I>(I);
+
+impl<I: Iterator<Item = Result<Frame<Bytes>, Infallible>> + Unpin> Body for StreamOf<I> {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.next())
+    }
 }

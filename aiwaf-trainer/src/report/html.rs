@@ -201,12 +201,16 @@ fn table(page: &mut String, head: &[&str], rows: impl Iterator<Item = Vec<String
     for row in rows {
         if is_empty {
             page.push_str("<table><thead><tr>");
-            head.iter().for_each(|name| put(page, format_args!("<th>{name}</th>")));
+            for name in head {
+                put(page, format_args!("<th>{name}</th>"));
+            }
             page.push_str("</tr></thead><tbody>");
             is_empty = false;
         }
         page.push_str("<tr>");
-        row.iter().for_each(|cell| put(page, format_args!("<td>{cell}</td>")));
+        for cell in row {
+            put(page, format_args!("<td>{cell}</td>"));
+        }
         page.push_str("</tr>");
     }
     if !is_empty {

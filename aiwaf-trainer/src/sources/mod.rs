@@ -142,6 +142,26 @@ impl Sources {
             .sum()
     }
 
+    /// How much there is to read, in bytes on the disk; `None` if that is not known, as with standard input.
+    pub fn total_bytes(&self) -> Option<u64> {
+        self.total_bytes
+    }
+
+    /// Each file or stream by itself, for readers to whom the order among files does not matter.
+    pub fn split(self) -> Vec<Self> {
+        let Self { inputs, format, mut problems, .. } = self;
+        let alone = |input| {
+            let total_bytes = match &input {
+                Input::File(file) => Some(file.bytes),
+                Input::Stream { .. } => None,
+            };
+            // What was wrong in the directories is said once.
+            let problems = std::mem::take(&mut problems);
+            Self { inputs: vec![input], format: format.clone(), problems, total_bytes }
+        };
+        inputs.into_iter().map(alone).collect()
+    }
+
     /// Whether there is nothing to read.
     pub fn is_empty(&self) -> bool {
         self.inputs.is_empty()

@@ -73,7 +73,40 @@ const MAX_SAMPLES: usize = 20;
 /// So many bytes of a sample are shown.
 const SAMPLE_LENGTH: usize = 160;
 
+impl ReadSummary {
+    /// Adds what was read elsewhere.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.lines += other.lines;
+        self.parsed += other.parsed;
+        self.without_request += other.without_request;
+        self.unparsed.merge(other.unparsed);
+        for theirs in other.formats {
+            match self.formats.iter_mut().find(|ours| ours.format == theirs.format) {
+                Some(ours) => {
+                    ours.files += theirs.files;
+                    ours.lines += theirs.lines;
+                }
+                None => self.formats.push(theirs),
+            }
+        }
+        self.formats.sort_by_key(|format| std::cmp::Reverse(format.lines));
+        self.first = self.first.into_iter().chain(other.first).min();
+        self.last = self.last.max(other.last);
+        self.bytes += other.bytes;
+        self.problems.extend(other.problems);
+    }
+}
+
 impl Unparsed {
+    fn merge(&mut self, other: Self) {
+        self.lines += other.lines;
+        for (cause, lines) in other.causes {
+            *self.causes.entry(cause).or_default() += lines;
+        }
+        self.samples.extend(other.samples);
+        self.samples.truncate(MAX_SAMPLES);
+    }
+
     /// Takes note of a line. There are as many causes as parsers know errors, so this is bounded.
     pub(super) fn add(&mut self, source: &str, number: u64, cause: Cause, text: &[u8]) {
         self.lines += 1;

@@ -20,6 +20,7 @@ pub(super) struct Figures {
 
 /// What the bench "training" found.
 #[derive(Debug, Deserialize)]
+#[allow(clippy::struct_field_names)] // they are the report's, and say their unit
 pub(super) struct Training {
     pub(super) parse_lines_per_second: f64,
     pub(super) features_lines_per_second: f64,
@@ -169,6 +170,10 @@ mod tests {
                 r#"{"clients":1,"growth_bytes":1024,"allocations_of_an_allowed_get":0}"#,
             ),
             (
+                target.join("aiwaf-bench/training.json"),
+                r#"{"parse_lines_per_second":3,"features_lines_per_second":2,"train_lines_per_second":1,"wc_lines_per_second":9,"goaccess_lines_per_second":null}"#,
+            ),
+            (
                 target.join("aiwaf-bench/service.json"),
                 r#"{"contenders":[{"name":"aiwaf","requests_per_second":1,"ratio_to_bare":0.9,"extra_cpu_micros":2}]}"#,
             ),
@@ -189,6 +194,7 @@ mod tests {
             figures.memory.growth_bytes,
         ];
         assert_eq!(format!("{read:?}"), "[640.5, 0.9, 1024.0]");
+        assert_eq!(format!("{:?}", figures.training.peers()), "[(\"wc -l\", 9.0)]");
         assert!(figures.median("decision/other").unwrap_err().to_string().contains("decision/other"));
         assert!(figures.service("other").is_err());
     }

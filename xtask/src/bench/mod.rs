@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     options.nothing_else()?;
     let target = Metadata::read()?.target_directory;
     let start = SystemTime::now();
-    for bench in ["decision", "forest", "memory", "training", "service"] {
+    for bench in ["decision", "forest", "logs", "memory", "training", "service"] {
         let mut command = cargo();
         command.args(["bench", "--package", "aiwaf-benches", "--bench", bench, "--"]);
         if options.has("--quick") {
@@ -127,6 +127,7 @@ fn rows(target: &Path, start: SystemTime, peer: Option<&ScikitLearn>) -> anyhow:
     let many = figures.median("blacklist/look up in 1000000")?;
     let few_v6 = figures.median("blacklist/look up IPv6 in 1000")?;
     let many_v6 = figures.median("blacklist/look up IPv6 in 1000000")?;
+    let counting = figures.median(LOG_LINES)?;
     let memory = &figures.memory;
     let training = &figures.training;
     let ours = figures.service("aiwaf")?;
@@ -162,16 +163,27 @@ fn rows(target: &Path, start: SystemTime, peer: Option<&ScikitLearn>) -> anyhow:
         )
         .budget(AtLeast(1e6))
         .peers(training.peers()),
+        Row::new(
+            "logs: lines read and counted for statistics, on one thread",
+            1e5 * 1e9 / counting,
+            PerSecond,
+        )
+        .budget(AtLeast(1e6))
+        .peers(training.peers()),
         Row::new("logs: lines parsed", training.parse_lines_per_second, PerSecond),
         Row::new("logs: lines trained from, the model included", training.train_lines_per_second, PerSecond),
     ];
     rows.extend(forest_rows(&figures, peer)?);
-    let others = figures.criterion.iter().filter(|(name, _)| name.as_str() != "decision/inspect clean GET");
+    let shown = ["decision/inspect clean GET", LOG_LINES];
+    let others = figures.criterion.iter().filter(|(name, _)| !shown.contains(&name.as_str()));
     rows.extend(
         others.map(|(name, nanoseconds)| Row::new(name.replace('/', ": "), *nanoseconds, Nanoseconds)),
     );
     Ok(rows)
 }
+
+/// The measurement that counts 100,000 lines.
+const LOG_LINES: &str = "logs/count 100000 combined lines";
 
 /// The isolation forest beside its peers, all on one thread.
 fn forest_rows(figures: &Figures, peer: Option<&ScikitLearn>) -> anyhow::Result<Vec<Row>> {

@@ -39,13 +39,12 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     let trained = directory.join("model.aiwaf");
     let report = directory.join("report.json");
     let traffic = traffic::generate(SEED);
-    let source = match logs {
-        Some(logs) => std::path::absolute(logs).with_context(|| format!("finding {logs}"))?,
-        None => {
-            let log = directory.join("synthetic.log");
-            fs::write(&log, &traffic.log).with_context(|| format!("writing {}", log.display()))?;
-            log
-        }
+    let source = if let Some(logs) = logs {
+        std::path::absolute(logs).with_context(|| format!("finding {logs}"))?
+    } else {
+        let log = directory.join("synthetic.log");
+        fs::write(&log, &traffic.log).with_context(|| format!("writing {}", log.display()))?;
+        log
     };
     train(&target, &source, &trained, &report, &directory.join("report.html"))?;
     let report = read_report(&report)?;

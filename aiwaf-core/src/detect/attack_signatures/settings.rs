@@ -32,7 +32,7 @@ pub struct AttackSignaturesSettings {
     /// So many bytes of a body are looked at, 1,024 to 16,777,216. Default: 65,536.
     pub max_body_bytes: usize,
     /// So many parameters of a query, a form or a document are taken apart, 16 to 10,000; the rest is judged in one
-    /// piece. Default: 512.
+    /// piece. Default: 4,096, for a document of 64 KiB may well have so many.
     pub max_fields: usize,
     /// So many levels of JSON and XML are followed, 4 to 200. Default: 32.
     pub max_depth: usize,
@@ -53,7 +53,7 @@ impl Default for AttackSignaturesSettings {
             rule_files: Vec::new(),
             exclusions: Vec::new(),
             max_body_bytes: 64 * 1024,
-            max_fields: 512,
+            max_fields: 4096,
             max_depth: 32,
             max_file_bytes: 8 * 1024,
         }
