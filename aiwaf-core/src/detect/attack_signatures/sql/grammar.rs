@@ -195,13 +195,15 @@ impl<'t> Reader<'t> {
         Some(operand)
     }
 
-    /// `(...)` with everything in it, or what there is of it.
+    /// `(...)` with everything in it, or what there is of it within a few tokens: a reader that looks ahead without an
+    /// end would make many brackets cost their square.
     fn take_arguments(&mut self) {
         if self.peek() != Some(Kind::Open) {
             return;
         }
         let mut depth = 0usize;
-        while let Some(kind) = self.peek() {
+        let end = self.at + LOOK_AHEAD;
+        while let Some(kind) = self.peek().filter(|_| self.at < end) {
             match kind {
                 Kind::Open => depth += 1,
                 Kind::Close => depth -= 1,
@@ -216,6 +218,9 @@ impl<'t> Reader<'t> {
         }
     }
 }
+
+/// Tokens that are looked ahead within brackets and lists.
+pub(super) const LOOK_AHEAD: usize = 64;
 
 /// Whether what stands at `at` is `union [all] (select` and a list that no prose would go on with.
 pub(super) fn is_union_select(tokens: &[Token], at: usize) -> bool {

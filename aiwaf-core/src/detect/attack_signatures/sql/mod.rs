@@ -5,9 +5,14 @@
 //! read as it stands ([`expression`]), and only what nobody writes by chance counts: `union select` with a list, a
 //! comparison of two literals behind `or`, a call of a database's own function, a stacked statement.
 
+mod beginning;
 mod break_out;
+mod continuation;
 mod expression;
 mod grammar;
+mod quotation;
+mod statement;
+mod subquery;
 mod token;
 mod words;
 

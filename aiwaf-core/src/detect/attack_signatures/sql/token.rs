@@ -135,8 +135,8 @@ impl<'v> Tokens<'v> {
     fn line_comment(&mut self, marker: usize) -> Option<Kind> {
         let body = self.value.get(self.at + marker..).unwrap_or_default();
         let line = memchr::memchr(b'\n', body);
-        if let Some(length) =
-            line.filter(|length| !body.get(length + 1..).unwrap_or_default().trim_ascii().is_empty())
+        if let Some(length) = line
+            .filter(|length| !body.get(length + 1..).unwrap_or_default().iter().all(u8::is_ascii_whitespace))
         {
             // The statement goes on in the next line.
             self.at += marker + length + 1;
@@ -147,7 +147,6 @@ impl<'v> Tokens<'v> {
     }
 
     fn number(&mut self) -> Kind {
-        let start = self.at;
         if self.peek(0) == b'0'
             && matches!(self.peek(1), b'x' | b'X' | b'b' | b'B')
             && self.peek(2).is_ascii_hexdigit()
@@ -170,7 +169,7 @@ impl<'v> Tokens<'v> {
             }
         }
         // `3rd`, `2nd`, `70s`, `1x`: a word of prose that begins with a digit; `1union` is read as number and word.
-        if is_name(self.peek(0)) && self.peek(0) != b'.' {
+        if is_name(self.peek(0)) {
             let number_end = self.at;
             self.while_class(is_name);
             let word = self.value.get(number_end..self.at).unwrap_or_default();
@@ -178,7 +177,6 @@ impl<'v> Tokens<'v> {
                 self.at = number_end;
                 return Kind::Number;
             }
-            let _ = start;
             return Kind::Name;
         }
         Kind::Number
@@ -218,16 +216,6 @@ impl Iterator for Tokens<'_> {
                 (b'`', _) => {
                     self.text(b'`');
                     Kind::Name
-                }
-                (b'-', b'-')
-                    if matches!(self.peek(2), 0..=b' ' | b'+' | b'-' | b')' | b'\'' | b'"')
-                        || !is_name(self.peek(2))
-                        || self.at + 2 >= self.value.len() =>
-                {
-                    match self.line_comment(2) {
-                        Some(kind) => kind,
-                        None => continue,
-                    }
                 }
                 (b'-', b'-') => match self.line_comment(2) {
                     Some(kind) => kind,
