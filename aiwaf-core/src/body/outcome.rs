@@ -23,7 +23,6 @@ impl BodyOutcome {
     }
 
     /// All that is to be said about it.
-    #[cfg(test)]
     pub(crate) fn marks(self) -> impl Iterator<Item = BodyMark> {
         BodyMark::ALL.into_iter().filter(move |mark| self.has(*mark))
     }
@@ -75,7 +74,6 @@ pub(crate) enum BodyMark {
     ExternalEntity,
 }
 
-#[cfg(test)]
 impl BodyMark {
     /// All marks.
     pub(crate) const ALL: [Self; 11] = [
