@@ -212,8 +212,7 @@ struct Judge<'j> {
 fn is_plain_header(name: &str, value: &[u8]) -> bool {
     let usual = name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("sec-"))
         || PLAIN_HEADERS.iter().any(|usual| name.eq_ignore_ascii_case(usual));
-    let odd = |odd: bool, byte: &u8| odd | !PLAIN_BYTES[usize::from(*byte)];
-    usual && !value.iter().fold(false, odd)
+    usual && value.iter().all(|byte| PLAIN_BYTES[usize::from(*byte)])
 }
 
 /// Headers that negotiate or describe, and that applications hand to nothing that could be injected into.
@@ -301,7 +300,7 @@ impl Judge<'_> {
         }
         let max = self.signatures.limits.max_fields;
         urlencoded_parameters(query, Place::Query, max, &mut |parameter| {
-            self.judge_parameter(&parameter, forms)
+            self.judge_parameter(&parameter, forms);
         });
     }
 

@@ -107,7 +107,7 @@ impl RuleSet {
             .build(&literals)
             .map_err(|error| TooManyRules(error.to_string()))?;
         let owners = owners_of.into_values().collect();
-        Ok(Self { automaton, owners, byte_sets, by_bytes, needed_bytes, targets, rules })
+        Ok(Self { rules, automaton, owners, byte_sets, by_bytes, needed_bytes, targets })
     }
 
     /// Whether any rule looks at such fields.

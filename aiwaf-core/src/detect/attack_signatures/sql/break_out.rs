@@ -24,14 +24,12 @@ fn after_quote(value: &[u8], quote: u8) -> Option<Range<usize>> {
     let mut from = first;
     // A doubled quote is a quote inside of the string: the first single one ends it.
     while value.get(from + 1) == Some(&quote) {
-        match memchr::memchr(quote, value.get(from + 2..)?) {
-            Some(next) => from += 2 + next,
+        let Some(next) = memchr::memchr(quote, value.get(from + 2..)?) else {
             // `''`: nothing but an empty string, or the quote is closed by what was in front.
-            None => {
-                from += 1;
-                break;
-            }
-        }
+            from += 1;
+            break;
+        };
+        from += 2 + next;
     }
     let verdict = judge(value, quote, from);
     let verdict = verdict.or_else(|| (from != first).then(|| judge(value, quote, first)).flatten())?;
@@ -80,6 +78,7 @@ impl Quotation<'_> {
 }
 
 /// `' or 1=1`, `' = '`, `'||(select ..`: the string is an operand. Gives the token at which that is sure.
+#[allow(clippy::too_many_lines)] // one production of the grammar, branch by branch
 fn continues_expression(
     reader: &mut Reader<'_>,
     quotation: &Quotation<'_>,
@@ -161,8 +160,7 @@ fn continues_expression(
         loop {
             let operand = reader.take_operand()?;
             match operand {
-                Operand::Query => return Some(at),
-                Operand::Call => return Some(at),
+                Operand::Query | Operand::Call => return Some(at),
                 _ if quotation.is_rejoined(operand) => {
                     return (whole || !quotation.quotes_a_word())
                         .then_some(at)
@@ -223,7 +221,6 @@ fn continues_statement(reader: &mut Reader<'_>, quotation: &Quotation<'_>, brack
     let at = reader.at;
     match reader.peek()? {
         Kind::Comment(Tail::Trivial) => is_cut_off(quotation, reader.token()?, brackets).then_some(at),
-        Kind::Comment(Tail::Prose) => None,
         Kind::Semicolon => {
             reader.at += 1;
             reader.take_while(|kind| kind == Kind::Semicolon);
@@ -366,7 +363,12 @@ pub(super) fn is_statement(reader: &mut Reader<'_>) -> bool {
                 reader.kind(1),
                 Some(Kind::Text { .. } | Kind::Number | Kind::Variable | Kind::Open) | None
             ),
-            Some(Kind::Word(Word::Function) | Kind::Variable | Kind::Open) => true,
+            Some(
+                Kind::Word(Word::Function | Word::Catalog)
+                | Kind::Variable
+                | Kind::Open
+                | Kind::Comment(Tail::Trivial),
+            ) => true,
             Some(Kind::Name) => {
                 matches!(
                     reader.kind(1),
@@ -379,11 +381,9 @@ pub(super) fn is_statement(reader: &mut Reader<'_>) -> bool {
                     )
                 ) || (reader.kind(1).is_none() && word == Word::Command)
             }
-            Some(Kind::Word(Word::Catalog)) => true,
             Some(Kind::Text { .. }) => {
                 reader.kind(1).is_none() || matches!(reader.kind(1), Some(Kind::Comment(_) | Kind::Semicolon))
             }
-            Some(Kind::Comment(Tail::Trivial)) => true,
             _ => false,
         },
         Word::If => {

@@ -120,9 +120,7 @@ impl<'v> Tokens<'v> {
         while let Some(rest) = self.value.get(self.at..) {
             let Some(length) = memchr::memchr2(quote, b'\\', rest) else { break };
             self.at += length;
-            if self.peek(0) == b'\\' {
-                self.at += 2;
-            } else if self.peek(1) == quote {
+            if self.peek(0) == b'\\' || self.peek(1) == quote {
                 self.at += 2;
             } else {
                 self.at += 1;
@@ -244,8 +242,7 @@ impl Iterator for Tokens<'_> {
                     self.at = self.value.len();
                     Kind::Comment(tail(body))
                 }
-                (b'0'..=b'9', _) => self.number(),
-                (b'.', b'0'..=b'9') => self.number(),
+                (b'0'..=b'9', _) | (b'.', b'0'..=b'9') => self.number(),
                 (b'@', _) => {
                     self.while_class(|byte| byte == b'@');
                     if matches!(self.peek(0), b'`' | b'\'' | b'"') {
@@ -260,7 +257,7 @@ impl Iterator for Tokens<'_> {
                     self.at += 2;
                     Kind::Logic
                 }
-                (b'!', b'=') => {
+                (b'!' | b':', b'=') => {
                     self.at += 2;
                     Kind::Comparison
                 }
@@ -282,10 +279,6 @@ impl Iterator for Tokens<'_> {
                     } else {
                         Kind::Other
                     }
-                }
-                (b':', b'=') => {
-                    self.at += 2;
-                    Kind::Comparison
                 }
                 (b'+' | b'-' | b'*' | b'/' | b'%' | b'^' | b'~' | b'|' | b'&', _) => {
                     one(self, Kind::Arithmetic)
