@@ -115,6 +115,7 @@ async fn monitor_mode_is_invisible_to_clients_and_visible_in_logs() {
         .builder(|settings| {
             settings.ip_keyword_block.mode = Mode::Monitor;
             settings.header_validation.mode = Mode::Monitor;
+            settings.attack_signatures.mode = Mode::Monitor;
         })
         .build()
         .unwrap();
