@@ -126,8 +126,9 @@ impl RequestLine {
     }
 }
 
-/// The part of a target that a server resolves: without scheme and authority, if it is in absolute form.
-fn origin_form(target: &[u8]) -> &[u8] {
+/// The part of a target that a server resolves: without scheme and authority, if it is in absolute form, as clients send
+/// it to proxies and load balancers log it.
+pub(crate) fn origin_form(target: &[u8]) -> &[u8] {
     let has_scheme =
         |scheme: &[u8]| target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
     let scheme = [&b"http://"[..], b"https://"].into_iter().find(|scheme| has_scheme(scheme));

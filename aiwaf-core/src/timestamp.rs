@@ -101,6 +101,43 @@ impl Timestamp {
         Some(Self((((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000 + micros))
     }
 
+    /// What `Display` writes of the years that a list can have, for the same reason as [`parse_own`](Self::parse_own).
+    fn own_text(self) -> Option<[u8; 27]> {
+        // Up to the last that the calendar of everything knows, at the end of 9999.
+        if !(0..253_402_207_200_000_000).contains(&self.0) {
+            return None;
+        }
+        let (seconds, micros) = (self.0 / 1_000_000, self.0 % 1_000_000);
+        let (days, second) = (seconds / 86_400, seconds % 86_400);
+        // Eras of 400 years and years from the first of March, so that a leap day comes last.
+        let shifted = days + 719_468;
+        let (era, day) = (shifted / 146_097, shifted % 146_097);
+        let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+        let day = day - (year * 365 + year / 4 - year / 100);
+        let month = (day * 5 + 2) / 153;
+        let day = day - (month * 153 + 2) / 5 + 1;
+        let month = if month < 10 { month + 3 } else { month - 9 };
+        let year = era * 400 + year + i64::from(month <= 2);
+
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        let fields: [(usize, usize, i64); 7] = [
+            (0, 4, year),
+            (5, 7, month),
+            (8, 10, day),
+            (11, 13, second / 3600),
+            (14, 16, second / 60 % 60),
+            (17, 19, second % 60),
+            (20, 26, micros),
+        ];
+        for (start, end, mut number) in fields {
+            for digit in text.get_mut(start..end)?.iter_mut().rev() {
+                *digit = b'0' + u8::try_from(number % 10).ok()?;
+                number /= 10;
+            }
+        }
+        Some(text)
+    }
+
     /// The calendar's view of this point in time, in UTC; clamped to the years -9999 to 9999.
     pub fn to_civil(self) -> jiff::civil::DateTime {
         let instant = jiff::Timestamp::from_microsecond(self.0).unwrap_or(if self.0 < 0 {
@@ -131,6 +168,11 @@ impl std::ops::Sub<Duration> for Timestamp {
 /// RFC 3339 in UTC with microseconds, as the list files and the backup write it.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(text) = self.own_text()
+            && let Ok(text) = std::str::from_utf8(&text)
+        {
+            return f.write_str(text);
+        }
         let civil = self.to_civil();
         write!(
             f,
@@ -181,6 +223,13 @@ mod tests {
             let time = Timestamp::from_unix_micros(micros);
             let text = time.to_string();
             proptest::prop_assert_eq!(Timestamp::parse_iso8601(&text), Some(time));
+            let civil = time.to_civil();
+            let written = format!(
+                "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z",
+                civil.year(), civil.month(), civil.day(), civil.hour(), civil.minute(), civil.second(),
+                micros % 1_000_000
+            );
+            proptest::prop_assert_eq!(&text, &written);
             let known = Timestamp::parse_own(text.as_bytes());
             proptest::prop_assert!(known == Some(time) || known.is_none() && text[8..10] > *"28", "{}", text);
         }

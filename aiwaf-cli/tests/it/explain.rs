@@ -112,7 +112,7 @@ fn a_request_protection_by_protection() {
                 "-H",
                 "User-Agent: curl/8.5.0",
                 "--disable",
-                "geo_block"
+                "geo_block,attack_signatures"
             ])
             .lines()
             .filter(|line| !line.starts_with("It would ban"))
@@ -127,7 +127,8 @@ fn a_request_protection_by_protection() {
          \x20 header_validation  block  Suspicious user agent: Pattern: curl  header user-agent: curl\n\
          \x20 uuid_tamper        allow\n\
          \x20 honeypot           allow\n\
-         \x20 ai_anomaly         allow"
+         \x20 ai_anomaly         allow\n\
+         \x20 attack_signatures  off"
     );
     let json = place.json(&["explain", "--request", "GET /shop HTTP/1.1", "--browser", "--json"]);
     assert_eq!((&json["action"], &json["ban"]), (&json!("allow"), &json!(null)));

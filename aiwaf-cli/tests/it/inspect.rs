@@ -69,12 +69,17 @@ fn protections_are_selected_by_flags_and_settings() {
     };
     assert_eq!(protection(&["inspect", "--stateless"]), "ip_keyword_block");
     assert_eq!(protection(&["inspect", "--stateless", "--only", "header_validation"]), "header_validation");
-    let disabled = ["inspect", "--stateless", "--disable", "ip_keyword_block,HeaderValidationMiddleware"];
+    let disabled = [
+        "inspect",
+        "--stateless",
+        "--disable",
+        "ip_keyword_block,HeaderValidationMiddleware,attack_signatures",
+    ];
     assert_eq!(protection(&disabled), "none");
 
     place.write(
         "aiwaf.toml",
-        "[ip_keyword_block]\nmode = \"monitor\"\n[protections]\ndisabled = [\"header_validation\"]\n",
+        "[ip_keyword_block]\nmode = \"monitor\"\n[protections]\ndisabled = [\"header_validation\", \"attack_signatures\"]\n",
     );
     let ran = place.run_with(&["inspect", "--stateless"], line);
     assert!(

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::protection::Protection;
 use crate::request::{Outcome, Request};
+use crate::request_line::origin_form;
 use crate::timestamp::Timestamp;
 use crate::verdict::{Action, Finding, Verdict};
 
@@ -113,6 +114,11 @@ impl<'a> AccessRecord<'a> {
             block: BlockMark::from_verdict(verdict),
             ..Self::new(request.time, request.client)
         }
+    }
+
+    /// Path and query of the target: without scheme and authority, which load balancers log.
+    pub fn path_and_query(&self) -> &[u8] {
+        origin_form(&self.target)
     }
 
     /// A copy that borrows nothing.

@@ -9,6 +9,7 @@ use crate::client::ClientKey;
 use crate::decode::Buffer;
 use crate::protection::Protection;
 use crate::request::Request;
+use crate::request_line::origin_form;
 
 /// Where the normal forms of recorded requests are written; reused from one to the next.
 #[derive(Debug, Default)]
@@ -105,16 +106,6 @@ impl Engine {
     /// Whether `word`, in lower case, is itself a keyword.
     pub fn has_keyword(&self, word: &str) -> bool {
         self.lists.snapshot().keywords.contains(word)
-    }
-}
-
-/// Path and query of a target that a client sent as to a proxy (`http://a.example/b`), as load balancers log all of them.
-fn origin_form(target: &[u8]) -> &[u8] {
-    let rest = target.strip_prefix(b"http://").or_else(|| target.strip_prefix(b"https://"));
-    let Some(rest) = rest else { return target };
-    match rest.iter().position(|byte| matches!(byte, b'/' | b'?')) {
-        Some(at) => rest.get(at..).unwrap_or_default(),
-        None => b"/",
     }
 }
 

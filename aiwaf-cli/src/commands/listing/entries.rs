@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt::{self, Display};
 
 use aiwaf_core::{
-    BlacklistEntry, CountryEntry, KeywordEntry, PathExemptionEntry, Timestamp, WhitelistEntry,
+    BanSource, BlacklistEntry, CountryEntry, KeywordEntry, PathExemptionEntry, Timestamp, WhitelistEntry,
     display_network,
 };
 use ipnet::IpNet;
@@ -49,11 +49,12 @@ impl Listed for WhitelistEntry {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Json<'a> {
-            address: String,
+            address: Address<'a>,
             reason: &'a str,
-            added: Option<String>,
+            added: Option<Time>,
         }
-        let json = Json { address: self.name(), reason: &self.reason, added: iso(self.added) };
+        let json =
+            Json { address: Address(&self.network), reason: &self.reason, added: self.added.map(Time) };
         Serialize::serialize(&json, serializer)
     }
 }
@@ -111,21 +112,21 @@ impl Listed for BlacklistEntry {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Json<'a> {
-            address: String,
+            address: Address<'a>,
             reason: &'a str,
-            source: String,
-            added: Option<String>,
-            expires: Option<String>,
+            source: BanSource,
+            added: Option<Time>,
+            expires: Option<Time>,
             offences: u32,
             #[serde(skip_serializing_if = "Option::is_none")]
             extended_request_info: Option<&'a str>,
         }
         let json = Json {
-            address: self.name(),
+            address: Address(&self.network),
             reason: &self.reason,
-            source: self.source.to_string(),
-            added: iso(self.added),
-            expires: iso(self.expires),
+            source: self.source,
+            added: self.added.map(Time),
+            expires: self.expires.map(Time),
             offences: self.offences,
             extended_request_info: self.extended_request_info.as_deref(),
         };
@@ -172,13 +173,13 @@ impl Listed for KeywordEntry {
             keyword: &'a str,
             source: &'static str,
             count: u64,
-            added: Option<String>,
+            added: Option<Time>,
         }
         let json = Json {
             keyword: &self.keyword,
             source: self.source.name(),
             count: self.count,
-            added: iso(self.added),
+            added: self.added.map(Time),
         };
         Serialize::serialize(&json, serializer)
     }
@@ -213,12 +214,12 @@ impl Listed for CountryEntry {
         struct Json {
             country: String,
             name: Option<&'static str>,
-            added: Option<String>,
+            added: Option<Time>,
         }
         let json = Json {
             country: self.country.to_string(),
             name: countries::name(self.country),
-            added: iso(self.added),
+            added: self.added.map(Time),
         };
         Serialize::serialize(&json, serializer)
     }
@@ -257,9 +258,9 @@ impl Listed for PathExemptionEntry {
         struct Json<'a> {
             path: &'a str,
             reason: &'a str,
-            added: Option<String>,
+            added: Option<Time>,
         }
-        let json = Json { path: &self.path, reason: &self.reason, added: iso(self.added) };
+        let json = Json { path: &self.path, reason: &self.reason, added: self.added.map(Time) };
         Serialize::serialize(&json, serializer)
     }
 }
@@ -278,6 +279,20 @@ fn time(time: Option<Timestamp>) -> impl Display {
     })
 }
 
-fn iso(time: Option<Timestamp>) -> Option<String> {
-    time.map(|time| time.to_string())
+/// An address in JSON, without a text of its own for each of a million rows.
+struct Address<'a>(&'a IpNet);
+
+impl Serialize for Address<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&short_network(self.0))
+    }
+}
+
+/// A time in JSON, in full.
+struct Time(Timestamp);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
 }

@@ -63,7 +63,7 @@ impl Replay {
         }
         let request = Request::new(client, record.time)
             .with_method(method)
-            .with_uri(record.target.as_ref())
+            .with_uri(record.path_and_query())
             .with_protocol(protocol);
         // A log that keeps no agents says nothing about headers at all.
         let request = if record.user_agent.is_some() { request.with_headers(&headers) } else { request };

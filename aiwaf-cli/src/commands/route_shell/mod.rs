@@ -105,7 +105,8 @@ fn routes(args: &RouteShellArgs, settings: &Settings) -> anyhow::Result<Vec<Stri
         if !(200..400).contains(&record.status) || routes.len() >= MAX_ROUTES {
             return;
         }
-        let path = record.target.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default();
+        let path =
+            record.path_and_query().split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default();
         if let Ok(path) = std::str::from_utf8(path)
             && path.starts_with('/')
         {
