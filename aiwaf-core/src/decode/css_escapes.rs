@@ -1,5 +1,6 @@
 //! Escapes of CSS.
 
+use super::javascript_escapes::next_backslash;
 use super::percent::hex;
 use super::scratch::Scratch;
 
@@ -8,7 +9,7 @@ use super::scratch::Scratch;
 pub(super) fn decode<'b>(value: &[u8], out: &'b mut Scratch) -> &'b mut [u8] {
     let mut out = out.writer(value.len());
     let mut rest = value;
-    while let Some(at) = memchr::memchr(b'\\', rest) {
+    while let Some(at) = next_backslash(rest) {
         let (before, escape) = rest.split_at(at);
         out.extend(before);
         let text = &escape[1..];

@@ -8,7 +8,7 @@ use super::scratch::Scratch;
 pub(super) fn decode<'b>(value: &[u8], out: &'b mut Scratch) -> &'b mut [u8] {
     let mut out = out.writer(value.len());
     let mut rest = value;
-    while let Some(at) = memchr::memchr(b'\\', rest) {
+    while let Some(at) = next_backslash(rest) {
         let (before, escape) = rest.split_at(at);
         out.extend(before);
         let (code, length) = escape_at(&escape[1..]);
@@ -19,6 +19,11 @@ pub(super) fn decode<'b>(value: &[u8], out: &'b mut Scratch) -> &'b mut [u8] {
     }
     out.extend(rest);
     out.finish()
+}
+
+/// Where the next backslash stands. Escapes often follow each other at once, for which no search is called.
+pub(super) fn next_backslash(text: &[u8]) -> Option<usize> {
+    if text.first() == Some(&b'\\') { Some(0) } else { memchr::memchr(b'\\', text) }
 }
 
 /// What the escape means whose text after the backslash begins here, and how long that text is.
