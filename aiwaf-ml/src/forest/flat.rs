@@ -219,6 +219,10 @@ impl FlatTrees {
 const DEFAULT_PLACES: usize = 256;
 const DEFAULT_HEIGHT: u32 = DEFAULT_PLACES.ilog2();
 
+/// How many trees one row goes down side by side. They wait for the second cache, so more than of rows are better; a
+/// divisor of the default of 100, so that none is left over.
+const TREES_AT_ONCE: usize = 20;
+
 /// The sum of the lengths of the paths of one row in trees of the default size, where the steps need no checks.
 fn default_path_length<const STRIDE: usize>(
     row: &[f64; STRIDE],
@@ -230,11 +234,11 @@ fn default_path_length<const STRIDE: usize>(
         place * 2 + usize::from(row[usize::from(columns[place]) & (STRIDE - 1)] > offsets[place])
     };
     let mut sum = 0.0;
-    let (groups, rest) = offsets.as_chunks::<LANES>();
-    let (column_groups, column_rest) = columns.as_chunks::<LANES>();
-    let (length_groups, length_rest) = path_lengths.as_chunks::<LANES>();
+    let (groups, rest) = offsets.as_chunks::<TREES_AT_ONCE>();
+    let (column_groups, column_rest) = columns.as_chunks::<TREES_AT_ONCE>();
+    let (length_groups, length_rest) = path_lengths.as_chunks::<TREES_AT_ONCE>();
     for ((offsets, columns), path_lengths) in groups.iter().zip(column_groups).zip(length_groups) {
-        let mut places = [1usize; LANES];
+        let mut places = [1usize; TREES_AT_ONCE];
         for _ in 0..DEFAULT_HEIGHT {
             for ((place, offsets), columns) in places.iter_mut().zip(offsets).zip(columns) {
                 *place = step(offsets, columns, *place);
