@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::io::Write;
 
+use aiwaf_core::Timestamp;
 use unicode_width::UnicodeWidthChar;
 
-use super::text::width;
+use super::text::{short_time, width};
 use super::{Style, printable};
 
 /// The columns of a table.
@@ -59,11 +60,13 @@ impl Column {
 pub(crate) struct Cells {
     texts: Vec<String>,
     used: usize,
+    /// Only the widths of the texts matter.
+    measuring: bool,
 }
 
 impl Cells {
     fn new(columns: usize) -> Self {
-        Self { texts: vec![String::new(); columns], used: 0 }
+        Self { texts: vec![String::new(); columns], used: 0, measuring: true }
     }
 
     /// Fills the next cell. A cell beyond the last column is a mistake in the command, and not shown.
@@ -76,6 +79,16 @@ impl Cells {
                 *text = replaced;
             }
             self.used += 1;
+        }
+    }
+
+    /// Fills the next cell with a time to the second, or with `unknown`.
+    pub(crate) fn push_time(&mut self, time: Option<Timestamp>, unknown: &str) {
+        match time {
+            // All times are as wide, and a million of them take as long as the rest of their rows.
+            Some(_) if self.measuring => self.push("0000-00-00T00:00:00Z"),
+            Some(time) => self.push(short_time(time)),
+            None => self.push(unknown),
         }
     }
 
@@ -113,6 +126,7 @@ impl Table {
             }
         }
         let widths = self.fit(&widths, style.width);
+        texts.measuring = false;
         let mut line = String::new();
         // A table of names and values needs no headings.
         if self.columns.iter().any(|column| !column.heading.is_empty()) {
