@@ -125,7 +125,7 @@ impl LogFormat {
 
     /// Reads one line, with or without its line break, of this format as we, the original, Apache or nginx write
     /// it. Linear in the line's length. Combined and common read each other's lines; csv takes the columns to
-    /// be those of our header, or of the original's if there are eight ([`LineParser`] heeds the header).
+    /// be those of our header, or of the original's if there are eight ([`LineParser`](crate::LineParser) heeds the header).
     ///
     /// # Errors
     /// [`LineError`] names the field that is missing or wrong.
