@@ -121,6 +121,15 @@ impl<'a> Request<'a> {
     pub fn header(&self, name: &str) -> Option<&'a [u8]> {
         self.headers.and_then(|headers| headers.first(name))
     }
+
+    /// Whether `Referer` names the host that was asked; `None` if it names no host, or none was asked by name.
+    pub(crate) fn referer_is_own_site(&self) -> Option<bool> {
+        let referer = self.header("referer")?;
+        let scheme = memchr::memmem::find(referer, b"://")?;
+        let authority =
+            referer.get(scheme + 3..)?.split(|&byte| matches!(byte, b'/' | b'?' | b'#')).next()?;
+        Some(authority.eq_ignore_ascii_case(self.header("host")?))
+    }
 }
 
 impl fmt::Debug for Request<'_> {

@@ -24,7 +24,7 @@ pub(crate) enum Form {
     ShellUnquoted,
     /// As plain, with slashes only and no segments that mean nothing.
     Path,
-    /// What the value is the Base64 of, as plain.
+    /// What the value is the Base64 of, as plain, and escapes of JavaScript undone.
     Base64,
 }
 
@@ -62,6 +62,7 @@ pub(crate) struct Forms {
 #[derive(Default)]
 struct Base64Memory {
     text: Scratch,
+    unescaped: Scratch,
     plain: Scratch,
 }
 
@@ -166,6 +167,13 @@ impl<'s> FormList<'s> {
             && value.len() >= base64_text::MIN_LENGTH
             && let Some(text) = base64_text::decode(value, &mut memory.text)
         {
+            // There is no further form of it, so that this one undoes what scripts escape as well: letters in full, for
+            // any other backslash may be one of a path.
+            let escaped = memchr::memmem::find(text, b"\\u00").or_else(|| memchr::memmem::find(text, b"\\x"));
+            let text = match escaped {
+                Some(_) => javascript_escapes::decode(text, &mut memory.unescaped),
+                None => text,
+            };
             let plain = percent::decode(text, false, &mut memory.plain);
             plain.make_ascii_lowercase();
             self.add(Form::Base64, plain);

@@ -276,12 +276,7 @@ fn comes_from_own_site(request: &Request<'_>) -> bool {
     if let Some(site) = request.header("sec-fetch-site") {
         return matches!(site, b"same-origin" | b"same-site");
     }
-    let (Some(referer), Some(host)) = (request.header("referer"), request.header("host")) else {
-        return false;
-    };
-    let Some(scheme) = referer.windows(3).position(|part| part == b"://") else { return false };
-    let authority = referer.get(scheme + 3..).and_then(|rest| rest.split(|&byte| byte == b'/').next());
-    authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
+    request.referer_is_own_site() == Some(true)
 }
 
 #[cfg(test)]

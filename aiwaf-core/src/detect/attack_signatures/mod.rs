@@ -19,6 +19,7 @@ mod sql;
 mod target;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::sync::{Arc, LazyLock};
 
@@ -164,9 +165,10 @@ impl AttackSignatures {
 
     /// What is in the request, if that reaches the threshold. Linear in the size of the request.
     pub(crate) fn inspect(&self, inspection: &Inspection<'_>) -> Option<Finding> {
-        let mut judge = Judge { signatures: self, path: inspection.path, hits: Vec::new(), score: 0 };
-        let mut forms = Forms::default();
         let request = inspection.request;
+        let mut judge =
+            Judge { signatures: self, request, path: inspection.path, hits: Vec::new(), score: 0 };
+        let mut forms = Forms::default();
         judge.judge_path(request, &mut forms);
         judge.judge_query(request, &mut forms);
         judge.judge_headers(request, &mut forms);
@@ -202,6 +204,7 @@ impl Exclusion {
 /// One request being judged.
 struct Judge<'j> {
     signatures: &'j AttackSignatures,
+    request: &'j Request<'j>,
     /// The path in normal form.
     path: &'j [u8],
     hits: Vec<SignatureHit>,
@@ -374,6 +377,7 @@ impl Judge<'_> {
         let signatures = self.signatures;
         if known
             || self.hits.len() >= MAX_HITS
+            || rule.from_other_site && !follows_foreign_link(self.request)
             || signatures.exclusions.iter().any(|exclusion| exclusion.applies(self.path, value.name, rule))
         {
             return;
@@ -397,6 +401,13 @@ impl Judge<'_> {
         let reason = Reason::AttackSignatures { score: self.score, hits: self.hits };
         Some(Finding::block(Protection::AttackSignatures, reason).with_match(matched))
     }
+}
+
+/// Whether a browser left a page of another site for this one. Pictures, frames and calls of scripts, by which sites
+/// use each other's services, say in `Sec-Fetch-Dest` that they are none.
+fn follows_foreign_link(request: &Request<'_>) -> bool {
+    request.referer_is_own_site() == Some(false)
+        && request.header("sec-fetch-dest").is_none_or(|destination| destination == b"document")
 }
 
 /// The forms that read like `form`, whose text is `text`.

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::category::{AttackCategory, Severity};
 use super::detector::Detector;
 use super::target::{DEFAULT_TARGETS, FieldGroup, TargetSet};
+use super::words::Words;
 use crate::body::BodyMark;
 use crate::decode::Form;
 
@@ -26,6 +27,8 @@ pub(super) struct Rule {
     pub(super) literals: Vec<String>,
     /// Bytes of which one has to be there; empty is no condition.
     pub(super) bytes: String,
+    /// Whether it counts only where a browser follows a link, or sends a form, of another site.
+    pub(super) from_other_site: bool,
     matcher: Matcher,
     /// What has to match, and what must not.
     #[cfg(test)]
@@ -153,7 +156,7 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Vec<Arc<Rule>>, RuleFileEr
         .map(|written| {
             let id = written.id.clone();
             written
-                .check(parsed.category)
+                .check(parsed.category, &parsed.words)
                 .map(Arc::new)
                 .map_err(|message| fail(format!("rule {id:?}: {message}")))
         })
@@ -166,6 +169,9 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Vec<Arc<Rule>>, RuleFileEr
 struct RuleFile {
     /// What all of its rules look for.
     category: AttackCategory,
+    /// Lists of words that its rules name.
+    #[serde(default)]
+    words: Words,
     #[serde(default)]
     rule: Vec<WrittenRule>,
 }
@@ -194,6 +200,8 @@ struct WrittenRule {
     literals: Vec<String>,
     #[serde(default)]
     bytes: String,
+    #[serde(default)]
+    from_other_site: bool,
     pattern: Option<String>,
     detector: Option<Detector>,
     body_mark: Option<WrittenMark>,
@@ -276,7 +284,7 @@ impl WrittenMark {
 const DEFAULT_FORMS: FormSet = FormSet::EMPTY.with(Form::Plain).with(Form::Unescaped).with(Form::Base64);
 
 impl WrittenRule {
-    fn check(self, category: AttackCategory) -> Result<Rule, String> {
+    fn check(self, category: AttackCategory, words: &Words) -> Result<Rule, String> {
         let dashed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if self.id.is_empty() || self.id.len() > 64 || !self.id.bytes().all(dashed) {
             return Err("an id has 1 to 64 lower case letters, digits and dashes".into());
@@ -290,21 +298,22 @@ impl WrittenRule {
         if self.matches.is_empty() || self.passes.is_empty() {
             return Err("give at least one example in `matches` and one in `passes`".into());
         }
-        if self.literals.iter().any(|literal| literal.len() < 2) {
+        let literals = words.in_literals(self.literals)?;
+        if literals.iter().any(|literal| literal.len() < 2) {
             return Err("a literal has at least two bytes; single ones belong in `bytes`".into());
         }
         let matcher = match (self.pattern, self.detector, self.body_mark) {
             (None, None, Some(mark)) => Matcher::BodyMark(mark.mark()),
             (Some(source), None, None) => {
-                if self.literals.is_empty() && self.bytes.is_empty() {
+                if literals.is_empty() && self.bytes.is_empty() {
                     return Err(
                         "a pattern needs `literals` or `bytes`, of which each match has at least one".into(),
                     );
                 }
-                Matcher::Pattern { source, compiled: OnceLock::new() }
+                Matcher::Pattern { source: words.in_pattern(&source)?, compiled: OnceLock::new() }
             }
             (None, Some(detector), None) => {
-                if self.literals.is_empty() && self.bytes.is_empty() {
+                if literals.is_empty() && self.bytes.is_empty() {
                     return Err("a detector needs `literals` or `bytes`".into());
                 }
                 Matcher::Detector(detector)
@@ -327,8 +336,9 @@ impl WrittenRule {
             targets,
             headers: self.headers.iter().map(|name| name.to_ascii_lowercase()).collect(),
             forms: if self.forms.is_empty() { DEFAULT_FORMS } else { forms },
-            literals: self.literals.iter().map(|literal| literal.to_ascii_lowercase()).collect(),
+            literals: literals.iter().map(|literal| literal.to_ascii_lowercase()).collect(),
             bytes: self.bytes,
+            from_other_site: self.from_other_site,
             matcher,
             #[cfg(test)]
             examples: Examples { matches: self.matches, passes: self.passes },
