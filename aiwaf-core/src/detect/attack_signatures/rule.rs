@@ -100,6 +100,12 @@ impl Rule {
 }
 
 impl Rule {
+    /// Whether it looks for a pattern, which its literals have to stand for.
+    #[cfg(test)]
+    pub(super) fn has_pattern(&self) -> bool {
+        matches!(self.matcher, Matcher::Pattern { .. })
+    }
+
     /// What about a body it objects to, if that is what it looks at.
     pub(super) fn body_mark(&self) -> Option<BodyMark> {
         match self.matcher {

@@ -147,6 +147,12 @@ impl RuleSet {
         }
     }
 
+    /// Whether the literals and bytes of any rule are there.
+    #[cfg(test)]
+    pub(super) fn proposes_any(&self, text: &[u8]) -> bool {
+        self.candidates(text).is_some()
+    }
+
     /// The rules whose literals and bytes are there; `None` for none, as for nearly every honest value.
     fn candidates(&self, text: &[u8]) -> Option<Bits> {
         let automaton = &self.automaton;

@@ -159,3 +159,23 @@ fn every_category_has_its_name() {
         assert!(rule::parse("x.toml", &toml).is_ok(), "{category}");
     }
 }
+
+/// A pattern that matches while its literals are missing finds nothing in a real request.
+#[test]
+fn literals_hide_nothing_that_a_pattern_matches() {
+    let mut hidden = Vec::new();
+    for rule in built_in().iter().filter(|rule| rule.has_pattern()) {
+        let set = RuleSet::new(vec![rule.clone()]).unwrap();
+        for example in built_in().iter().flat_map(|other| &other.examples.matches) {
+            let mut forms = Forms::default();
+            let list = forms.of(example.as_bytes(), Place::Content);
+            for (form, text) in list.iter() {
+                let also = forms_like(&list, form, text);
+                if rule.forms.overlaps(also) && rule.find(text).is_some() && !set.proposes_any(text) {
+                    hidden.push(format!("{} {example:?}", rule.id));
+                }
+            }
+        }
+    }
+    assert!(hidden.is_empty(), "{}", hidden.join("\n"));
+}

@@ -253,6 +253,7 @@ pub(super) fn is_select_list(reader: &mut Reader<'_>) -> bool {
             matches!(reader.peek(), Some(Kind::Comma | Kind::Close | Kind::Word(Word::From)))
                 || reader.at_comment()
                 || reader.take_comparison()
+                || reader.take(Kind::Logic) && reader.take_operand().is_some()
         }
         Some(_) => true,
     }
