@@ -1,7 +1,7 @@
 //! What fuzz targets and measurements need beside the public interface; nothing here is promised to stay.
 
 use crate::body::{self, BodyLimits};
-use crate::decode::{Forms, Parameter, Part, Place, cookie_parameters, urlencoded_parameters};
+use crate::decode::{FormSet, Forms, Parameter, Part, Place, cookie_parameters, urlencoded_parameters};
 
 /// The ways in which a value is decoded, by where it stood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Decoder {
             Source::Query => Place::Query,
             Source::Content => Place::Content,
         };
-        for (form, text) in self.forms.of(value, place).iter() {
+        for (form, text) in self.forms.of(value, place, FormSet::ALL).iter() {
             show(&format!("{form:?}"), text);
         }
     }
@@ -58,7 +58,7 @@ impl Decoder {
     }
 
     fn judge(&mut self, parameter: &Parameter<'_>) -> usize {
-        self.forms.of(parameter.value, parameter.place).iter().map(|(_, text)| text.len()).sum()
+        self.forms.of(parameter.value, parameter.place, FormSet::ALL).iter().map(|(_, text)| text.len()).sum()
     }
 }
 

@@ -42,6 +42,35 @@ impl Form {
     ];
 }
 
+/// Forms of a value; asking costs a machine word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FormSet(u8);
+
+impl FormSet {
+    pub(crate) const EMPTY: Self = Self(0);
+    #[cfg(any(test, feature = "internals"))]
+    pub(crate) const ALL: Self = Self(u8::MAX);
+
+    /// All but what a value is the Base64 of.
+    pub(crate) const AS_SENT: Self = Self(!(1 << Form::Base64 as u8));
+
+    pub(crate) const fn with(self, form: Form) -> Self {
+        Self(self.0 | 1 << form as u8)
+    }
+
+    pub(crate) const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) const fn contains(self, form: Form) -> bool {
+        self.overlaps(Self::EMPTY.with(form))
+    }
+
+    pub(crate) const fn overlaps(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
 /// The memory in which forms are written. Keep one for all values of a request.
 ///
 /// For values of up to 256 bytes nothing is allocated; what was allocated for longer ones is used again.
@@ -67,9 +96,19 @@ struct Base64Memory {
 }
 
 impl Forms {
-    /// The distinct forms of one value. Takes linear time; one pass over a value that hides nothing.
-    pub(crate) fn of<'s>(&'s mut self, value: &'s [u8], place: Place) -> FormList<'s> {
-        let mut list = FormList { texts: [value; Form::ALL.len()], made: 1, distinct: 1 };
+    /// Whether the value reads otherwise than it was sent, or may be the Base64 of something: if not, as with most, all
+    /// its forms but [`Form::Base64`] are the value itself.
+    pub(crate) fn has_others(value: &[u8], place: Place) -> bool {
+        let sent = Kinds::of(value);
+        let may_be_base64 = value.len() >= base64_text::MIN_LENGTH
+            && (!sent.any(Kinds::NOT_BASE64) || value.starts_with(b"data:"));
+        may_be_base64 || sent.any(INTERESTING) || place.has_plus_for_blank() && sent.any(Kinds::PLUS)
+    }
+
+    /// The distinct forms of one value; of the dearer ones only those that are `wanted`. Takes linear time; one pass over
+    /// a value that hides nothing.
+    pub(crate) fn of<'s>(&'s mut self, value: &'s [u8], place: Place, wanted: FormSet) -> FormList<'s> {
+        let mut list = FormList::new(value);
         let sent = Kinds::of(value);
         let plus = place.has_plus_for_blank() && sent.any(Kinds::PLUS);
         if !plus && !sent.any(INTERESTING) {
@@ -82,6 +121,7 @@ impl Forms {
             list.add_base64(plain, sent, &mut self.base64);
             plain.make_ascii_lowercase();
             list.add(Form::Plain, plain);
+            list.is_escaped = true;
             // A plus for a blank makes nothing but blanks.
             let kinds = if sent.any(Kinds::ESCAPE) { Kinds::of(plain) } else { sent.and(Kinds::COMMENT) };
             (&*plain, kinds)
@@ -100,12 +140,15 @@ impl Forms {
             let entities = html_entities::decode(text, &mut self.entities);
             unescaped = entities;
             if memchr::memchr(b'\\', entities).is_some() {
-                let css =
-                    finish_unescaped(css_escapes::decode(entities, &mut self.css), &mut self.css_unescaped);
+                let css = wanted.contains(Form::CssUnescaped).then(|| {
+                    finish_unescaped(css_escapes::decode(entities, &mut self.css), &mut self.css_unescaped)
+                });
                 unescaped = javascript_escapes::decode(entities, &mut self.javascript);
                 unescaped = finish_unescaped(unescaped, &mut self.unescaped);
                 list.add(Form::Unescaped, unescaped);
-                list.add(Form::CssUnescaped, css);
+                if let Some(css) = css {
+                    list.add(Form::CssUnescaped, css);
+                }
             } else {
                 unescaped = finish_unescaped(unescaped, &mut self.unescaped);
                 list.add(Form::Unescaped, unescaped);
@@ -113,6 +156,7 @@ impl Forms {
         }
         // An escape is longer than what it stands for, so that something was unescaped if the length is another.
         let may_fold = kinds.any(Kinds::COMMENT.and(Kinds::SLASH)) || unescaped.len() != text.len();
+        let may_fold = may_fold && wanted.contains(Form::SqlFolded);
         if let Some(folded) = may_fold.then(|| sql_comments::fold(unescaped, &mut self.sql_folded)).flatten()
         {
             list.add(Form::SqlFolded, folded);
@@ -149,15 +193,27 @@ pub(crate) struct FormList<'s> {
     made: u8,
     /// Which of them are not empty and the same as none before.
     distinct: u8,
+    /// For each form that was made, the first with the same text.
+    first: [Form; Form::ALL.len()],
+    /// Whether escapes were undone for [`Form::Plain`], or `+` stands for a blank.
+    is_escaped: bool,
 }
 
 impl<'s> FormList<'s> {
+    fn new(value: &'s [u8]) -> Self {
+        let texts = [value; Form::ALL.len()];
+        Self { texts, made: 1, distinct: 1, first: Form::ALL, is_escaped: false }
+    }
+
     /// Adds a form.
     fn add(&mut self, form: Form, text: &'s [u8]) {
-        let is_new = !text.is_empty() && self.iter().all(|(_, earlier)| earlier != text);
+        let same = self.iter().find(|(_, earlier)| *earlier == text);
         self.texts[form as usize] = text;
         self.made |= 1 << form as u8;
-        self.distinct |= u8::from(is_new) << form as u8;
+        match same {
+            Some((earlier, _)) => self.first[form as usize] = earlier,
+            None => self.distinct |= u8::from(!text.is_empty()) << form as u8,
+        }
     }
 
     /// Adds what `value`, of which the kinds of bytes are known as it was sent, is the Base64 of.
@@ -191,16 +247,35 @@ impl<'s> FormList<'s> {
     }
 
     /// A form, even if it is the same as one before it. [`Form::Base64`] is there only for what is Base64.
+    #[cfg(test)]
     pub(crate) fn get(&self, form: Form) -> Option<&'s [u8]> {
+        self.made_for(form).map(|made| self.texts[made as usize])
+    }
+
+    /// The form that was made and reads as `form` does, if any was.
+    fn made_for(&self, form: Form) -> Option<Form> {
         if self.made & 1 << form as u8 != 0 {
-            return Some(self.texts[form as usize]);
+            return Some(form);
         }
-        self.get(match form {
+        self.made_for(match form {
             Form::Sent | Form::Base64 => return None,
             Form::Plain => Form::Sent,
             Form::SqlFolded => Form::Unescaped,
             Form::Unescaped | Form::CssUnescaped | Form::ShellUnquoted | Form::Path => Form::Plain,
         })
+    }
+
+    /// All forms that read as the distinct `form` does.
+    pub(crate) fn same_as(&self, form: Form) -> FormSet {
+        Form::ALL.into_iter().fold(FormSet::EMPTY.with(form), |set, other| match self.made_for(other) {
+            Some(made) if self.first[made as usize] == form => set.with(other),
+            _ => set,
+        })
+    }
+
+    /// Whether the value as sent differs from [`Form::Plain`] in its case only, but in that.
+    pub(crate) fn differs_in_case(&self) -> bool {
+        self.made & 1 << Form::Plain as u8 != 0 && !self.is_escaped
     }
 }
 
@@ -220,7 +295,7 @@ mod tests {
 
     fn forms(value: &[u8], place: Place) -> Vec<(Form, String)> {
         let mut forms = Forms::default();
-        let list = forms.of(value, place);
+        let list = forms.of(value, place, FormSet::ALL);
         list.iter().map(|(form, text)| (form, String::from_utf8_lossy(text).into_owned())).collect()
     }
 
@@ -239,9 +314,11 @@ mod tests {
             (r"x/..\./../etc//passwd", Form::Path, "../etc/passwd"),
             ("http://a//b", Form::Path, "http://a/b"),
             ("PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg==", Form::Base64, "<script>alert(1)</script>"),
+            ("XHUwMDNjc2NyaXB0PmFsZXJ0KDEp", Form::Base64, "<script>alert(1)"),
+            ("Li5cLi5cYm9vdC5pbmk=", Form::Base64, r"..\..\boot.ini"),
         ] {
             let mut forms = Forms::default();
-            let list = forms.of(value.as_bytes(), Place::Query);
+            let list = forms.of(value.as_bytes(), Place::Query, FormSet::ALL);
             let text = String::from_utf8_lossy(list.get(form).unwrap_or_default());
             assert_eq!(text, expected, "{form:?} of {value}");
         }

@@ -21,7 +21,7 @@ mod shell_quoting;
 mod sql_comments;
 
 pub(crate) use cookie::cookie_parameters;
-pub(crate) use forms::{Form, FormList, Forms};
+pub(crate) use forms::{Form, FormSet, Forms};
 pub(crate) use html_entities::decode_references;
 pub(crate) use parameter::{Parameter, Part, Place};
 pub(crate) use path::normalize_path;

@@ -35,8 +35,34 @@ impl<'b> Decoder<'b> {
         // Nothing decoded is longer.
         buffer.extend_from_slice(raw);
         let mut decoder = Decoder::new(Writer::new(buffer), control);
-        for &byte in raw {
-            decoder.push(read(byte));
+        let mut rest = raw;
+        // Until the text is so long, every byte may complete an escape that began with a decoded or a broken one.
+        let mut watched = 0;
+        while let [first, after @ ..] = rest {
+            if decoder.out.length() >= watched {
+                let run = run_without(rest, |byte| may_be_escape(byte) | byte.is_ascii_control());
+                let (plain, others) = rest.split_at(run.unwrap_or(rest.len()));
+                if !plain.is_empty() {
+                    let start = decoder.out.length();
+                    decoder.out.extend(plain);
+                    decoder.out.text_mut()[start..].iter_mut().for_each(|byte| *byte = read(*byte));
+                    rest = others;
+                    continue;
+                }
+                if let [b'%', high, low, others @ ..] = rest
+                    && let Some(byte) = hex_byte(*high, *low)
+                    && !may_be_escape(byte)
+                {
+                    decoder.append(byte);
+                    rest = others;
+                    continue;
+                }
+            }
+            decoder.push(read(*first));
+            rest = after;
+            if decoder.out.text().last() == Some(&b'%') {
+                watched = decoder.out.length() + LONGEST_ESCAPE - 1;
+            }
         }
         let (tricked, length) = (decoder.tricked, decoder.out.length());
         buffer.truncate(length);
@@ -139,12 +165,17 @@ fn decode_in_place(text: &mut [u8]) -> usize {
 
 /// How many bytes at the beginning stand for themselves; `None` if all do.
 fn length_of_run(text: &[u8]) -> Option<usize> {
+    run_without(text, may_be_escape)
+}
+
+/// How many bytes there are before the first `special` one; `None` if there is none.
+fn run_without(text: &[u8], special: impl Fn(u8) -> bool) -> Option<usize> {
     // Sixteen bytes at once, without branches, for as long as there is nothing.
     let is_ordinary =
-        |chunk: &&[u8; 16]| chunk.iter().fold(0, |any, &byte| any | u8::from(may_be_escape(byte))) == 0;
+        |chunk: &&[u8; 16]| chunk.iter().fold(0, |any, &byte| any | u8::from(special(byte))) == 0;
     let (chunks, _) = text.as_chunks::<16>();
     let ordinary = chunks.iter().take_while(is_ordinary).count() * 16;
-    Some(ordinary + text[ordinary..].iter().position(|&byte| may_be_escape(byte))?)
+    Some(ordinary + text[ordinary..].iter().position(|&byte| special(byte))?)
 }
 
 /// Whether a byte begins an escape or, other than a hexadecimal digit, ends one; or is NUL.

@@ -29,14 +29,13 @@ pub use rule::RuleFileError;
 pub use rule_set::TooManyRules;
 pub use settings::{AttackSignaturesSettings, SignatureExclusion};
 
-use self::rule::{FormSet, Rule, built_in};
+use self::rule::{Rule, built_in};
 use self::rule_set::RuleSet;
 use self::target::Target;
 use super::Inspection;
 use crate::body::{self, BodyLimits};
 use crate::decode::{
-    Form, FormList, Forms, Parameter, Part, Place, cookie_parameters, normalize_pattern,
-    urlencoded_parameters,
+    Form, FormSet, Forms, Parameter, Part, Place, cookie_parameters, normalize_pattern, urlencoded_parameters,
 };
 use crate::protection::Protection;
 use crate::request::Request;
@@ -365,10 +364,32 @@ impl Judge<'_> {
         } else {
             ""
         };
-        let list = forms.of(value.text, value.place);
-        for (form, text) in list.iter() {
-            let also = forms_like(&list, form, text);
-            rules.judge(text, also, value.target, header, |rule, range| self.note(rule, value, text, range));
+        if !Forms::has_others(value.text, value.place) {
+            rules.judge(
+                value.text,
+                || FormSet::AS_SENT,
+                value.target,
+                header,
+                |rule, range| {
+                    self.note(rule, value, value.text, range);
+                },
+            );
+            return;
+        }
+        let list = forms.of(value.text, value.place, rules.forms());
+        let mut judge = |form: Form, text: &[u8]| {
+            let forms = || list.same_as(form);
+            rules.judge(text, forms, value.target, header, |rule, range| self.note(rule, value, text, range))
+        };
+        // Literals are found in any case: what is not in the plain form is not in the value as sent either.
+        let plain_first = list.differs_in_case();
+        let mut is_candidate = true;
+        for (form, text) in list.iter().filter(|(form, _)| !(plain_first && *form == Form::Sent)) {
+            let candidate = judge(form, text);
+            is_candidate = if form == Form::Plain { candidate } else { is_candidate };
+        }
+        if plain_first && is_candidate {
+            judge(Form::Sent, value.text);
         }
     }
 
@@ -408,16 +429,6 @@ impl Judge<'_> {
 fn follows_foreign_link(request: &Request<'_>) -> bool {
     request.referer_is_own_site() == Some(false)
         && request.header("sec-fetch-dest").is_none_or(|destination| destination == b"document")
-}
-
-/// The forms that read like `form`, whose text is `text`.
-fn forms_like(list: &FormList<'_>, form: Form, text: &[u8]) -> FormSet {
-    Form::ALL.into_iter().fold(FormSet::EMPTY.with(form), |set, other| {
-        let same = list
-            .get(other)
-            .is_some_and(|other| other.len() == text.len() && (std::ptr::eq(other, text) || other == text));
-        if same { set.with(other) } else { set }
-    })
 }
 
 impl Value<'_> {

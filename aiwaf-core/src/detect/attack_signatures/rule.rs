@@ -10,7 +10,7 @@ use super::detector::Detector;
 use super::target::{DEFAULT_TARGETS, FieldGroup, TargetSet};
 use super::words::Words;
 use crate::body::BodyMark;
-use crate::decode::Form;
+use crate::decode::{Form, FormSet};
 
 /// One rule, checked.
 #[derive(Debug)]
@@ -52,22 +52,6 @@ enum Matcher {
 pub(super) struct Examples {
     pub(super) matches: Vec<String>,
     pub(super) passes: Vec<String>,
-}
-
-/// Forms of a value; asking costs a machine word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct FormSet(u8);
-
-impl FormSet {
-    pub(super) const EMPTY: Self = Self(0);
-
-    pub(super) const fn with(self, form: Form) -> Self {
-        Self(self.0 | 1 << form as u8)
-    }
-
-    pub(super) const fn overlaps(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
 }
 
 /// A rule file that can't be used.

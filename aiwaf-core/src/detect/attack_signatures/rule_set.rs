@@ -1,5 +1,6 @@
 //! Rules compiled together: one automaton over all literals, which says whose pattern is worth a try.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -7,24 +8,64 @@ use aho_corasick::automaton::Automaton;
 use aho_corasick::{Anchored, MatchKind, dfa};
 use smallvec::SmallVec;
 
-use super::rule::{FormSet, Rule};
+use super::rule::Rule;
 use super::target::{Target, TargetSet};
 use crate::body::BodyMark;
+use crate::decode::FormSet;
 
 /// The rules that run, ready to judge.
 pub(super) struct RuleSet {
     rules: Vec<Arc<Rule>>,
-    automaton: dfa::DFA,
-    /// For each literal, the rules that it may belong to.
-    owners: Vec<SmallVec<[u16; 2]>>,
+    /// Looks for the literals of rules that need nothing else: run over every text.
+    alone: Literals,
+    /// Looks for the literals of rules that need a byte as well: run over the few texts that have one.
+    with_bytes: Literals,
     /// For each byte, which of the byte sets below it is in.
     byte_sets: Box<[u32; 256]>,
     /// The rules that bytes alone make worth a try, with their bit in `byte_sets`.
     by_bytes: Vec<(u16, u32)>,
     /// For each rule, the byte sets of which it needs one, besides a literal; 0 is no condition.
     needed_bytes: Vec<u32>,
+    /// All of them together.
+    any_needed: u32,
     /// What each rule looks at, together: what no rule looks at costs nothing.
     targets: TargetSet,
+    /// What forms they look at.
+    forms: FormSet,
+}
+
+/// Literals, and the rules that each may belong to.
+struct Literals {
+    automaton: dfa::DFA,
+    owners: Vec<SmallVec<[u16; 2]>>,
+}
+
+impl Literals {
+    fn new(owners_of: BTreeMap<&str, SmallVec<[u16; 2]>>) -> Result<Self, TooManyRules> {
+        let literals: Vec<&str> = owners_of.keys().copied().collect();
+        let automaton = dfa::DFA::builder()
+            .ascii_case_insensitive(true)
+            .match_kind(MatchKind::Standard)
+            .start_kind(aho_corasick::StartKind::Unanchored)
+            .build(&literals)
+            .map_err(|error| TooManyRules(error.to_string()))?;
+        Ok(Self { automaton, owners: owners_of.into_values().collect() })
+    }
+
+    /// Calls `found` with every rule that owns a literal in `text`, perhaps repeatedly.
+    fn find(&self, text: &[u8], mut found: impl FnMut(u16)) {
+        let automaton = &self.automaton;
+        let Ok(mut state) = automaton.start_state(Anchored::No) else { return };
+        for byte in text {
+            state = automaton.next_state(Anchored::No, state, *byte);
+            if automaton.is_special(state) && automaton.is_match(state) {
+                for index in 0..automaton.match_len(state) {
+                    let literal = automaton.match_pattern(state, index).as_usize();
+                    self.owners.get(literal).into_iter().flatten().copied().for_each(&mut found);
+                }
+            }
+        }
+    }
 }
 
 /// Rules that are too many or too long for an automaton.
@@ -33,7 +74,7 @@ pub(super) struct RuleSet {
 pub struct TooManyRules(String);
 
 /// A set of small numbers.
-struct Bits(SmallVec<[u64; 32]>);
+struct Bits(SmallVec<[u64; 4]>);
 
 impl Bits {
     /// The empty set, of numbers below `count`.
@@ -68,14 +109,18 @@ impl RuleSet {
         if rules.len() > MAX_RULES {
             return Err(TooManyRules(format!("{} rules are more than {MAX_RULES}", rules.len())));
         }
-        let mut owners_of: BTreeMap<&str, SmallVec<[u16; 2]>> = BTreeMap::new();
+        let mut alone: BTreeMap<&str, SmallVec<[u16; 2]>> = BTreeMap::new();
+        let mut with_bytes = alone.clone();
         let mut byte_sets = Box::new([0u32; 256]);
         let mut sets: Vec<&str> = Vec::new();
         let mut by_bytes = Vec::new();
         let mut needed_bytes = vec![0; rules.len()];
         let mut targets = TargetSet::default();
+        let mut forms = FormSet::EMPTY;
         for (number, rule) in (0u16..).zip(&rules) {
             targets = targets.union(rule.targets);
+            forms = forms.union(rule.forms);
+            let owners_of = if rule.bytes.is_empty() { &mut alone } else { &mut with_bytes };
             for literal in &rule.literals {
                 owners_of.entry(literal).or_default().push(number);
             }
@@ -99,20 +144,19 @@ impl RuleSet {
                 *needed = bit;
             }
         }
-        let literals: Vec<&str> = owners_of.keys().copied().collect();
-        let automaton = dfa::DFA::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::Standard)
-            .start_kind(aho_corasick::StartKind::Unanchored)
-            .build(&literals)
-            .map_err(|error| TooManyRules(error.to_string()))?;
-        let owners = owners_of.into_values().collect();
-        Ok(Self { rules, automaton, owners, byte_sets, by_bytes, needed_bytes, targets })
+        let any_needed = needed_bytes.iter().fold(0, |any, needed| any | needed);
+        let (alone, with_bytes) = (Literals::new(alone)?, Literals::new(with_bytes)?);
+        Ok(Self { rules, alone, with_bytes, byte_sets, by_bytes, needed_bytes, any_needed, targets, forms })
     }
 
     /// Whether any rule looks at such fields.
     pub(super) fn looks_at(&self, target: Target) -> bool {
         self.targets.contains(target)
+    }
+
+    /// The forms that any rule looks at.
+    pub(super) fn forms(&self) -> FormSet {
+        self.forms
     }
 
     /// Calls `hit` with every rule that objects to a body with this mark.
@@ -122,29 +166,31 @@ impl RuleSet {
         }
     }
 
-    /// Calls `hit` with every rule that matches `text`, which is the forms `forms` of a field of the kind `target`, and
-    /// where. `header` is the name of a header, and empty for anything else.
+    /// Calls `hit` with every rule that matches `text`, of a field of the kind `target`, and where.
+    /// `forms` says which forms of the field the text is. The answer is whether any rule was worth a try. `header` is the name of a header, and empty for anything else.
     pub(super) fn judge(
         &self,
         text: &[u8],
-        forms: FormSet,
+        forms: impl FnOnce() -> FormSet,
         target: Target,
         header: &str,
         mut hit: impl FnMut(&Rule, std::ops::Range<usize>),
-    ) {
-        let Some(candidates) = self.candidates(text) else { return };
+    ) -> bool {
+        let Some(candidates) = self.candidates(text) else { return false };
+        let forms = LazyCell::new(forms);
         for number in candidates.iter() {
             let Some(rule) = self.rules.get(number) else { continue };
             let named =
                 rule.headers.is_empty() || rule.headers.iter().any(|name| name.eq_ignore_ascii_case(header));
             if rule.targets.contains(target)
-                && rule.forms.overlaps(forms)
                 && named
+                && rule.forms.overlaps(*forms)
                 && let Some(range) = rule.find(text)
             {
                 hit(rule, range);
             }
         }
+        true
     }
 
     /// Whether the literals and bytes of any rule are there.
@@ -155,34 +201,24 @@ impl RuleSet {
 
     /// The rules whose literals and bytes are there; `None` for none, as for nearly every honest value.
     fn candidates(&self, text: &[u8]) -> Option<Bits> {
-        let automaton = &self.automaton;
-        let mut sets = 0;
-        let mut literals: Option<Bits> = None;
-        let mut state = automaton.start_state(Anchored::No).ok()?;
-        for byte in text {
-            sets |= self.byte_sets[usize::from(*byte)];
-            state = automaton.next_state(Anchored::No, state, *byte);
-            if automaton.is_special(state) && automaton.is_match(state) {
-                let literals = literals.get_or_insert_with(|| Bits::new(self.owners.len()));
-                for index in 0..automaton.match_len(state) {
-                    literals.set(automaton.match_pattern(state, index).as_usize());
-                }
-            }
-        }
+        let sets = text.iter().fold(0, |sets, byte| sets | self.byte_sets[usize::from(*byte)]);
         let mut candidates: Option<Bits> = None;
-        let mut add = |number: &u16| {
-            candidates.get_or_insert_with(|| Bits::new(self.rules.len())).set(usize::from(*number));
+        let mut add = |number: u16| {
+            candidates.get_or_insert_with(|| Bits::new(self.rules.len())).set(usize::from(number));
         };
-        for (number, bit) in &self.by_bytes {
-            if sets & bit != 0 {
-                add(number);
-            }
-        }
-        for literal in literals.iter().flat_map(Bits::iter) {
-            for number in self.owners.get(literal).into_iter().flatten() {
-                let needed = self.needed_bytes.get(usize::from(*number)).copied().unwrap_or_default();
-                if needed == 0 || needed & sets != 0 {
+        self.alone.find(text, &mut add);
+        if sets & self.any_needed != 0 {
+            self.with_bytes.find(text, |number| {
+                let needed = self.needed_bytes.get(usize::from(number)).copied().unwrap_or_default();
+                if needed & sets != 0 {
                     add(number);
+                }
+            });
+        }
+        if sets != 0 {
+            for (number, bit) in &self.by_bytes {
+                if sets & bit != 0 {
+                    add(*number);
                 }
             }
         }

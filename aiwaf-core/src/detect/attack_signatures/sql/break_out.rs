@@ -37,9 +37,13 @@ fn after_quote(value: &[u8], quote: u8) -> Option<Range<usize>> {
 }
 
 fn judge(value: &[u8], quote: u8, at: usize) -> Option<Range<usize>> {
-    let tokens: SmallVec<[Token; WINDOW]> = Tokens::new(value, at + 1).take(WINDOW).collect();
-    let first = tokens.first()?;
+    let mut tokens = Tokens::new(value, at + 1);
+    let first = tokens.next()?;
     // A word or number right behind the quote: it opened a quotation, or is an apostrophe.
+    if matches!(first.kind, Kind::Name | Kind::Number) {
+        return None;
+    }
+    let tokens: SmallVec<[Token; WINDOW]> = std::iter::once(first).chain(tokens).take(WINDOW).collect();
     let quotation = Quotation { value, at, quote };
     let mut reader = Reader::new(&tokens, 0);
     reader.take_while(|kind| kind == Kind::Close);
