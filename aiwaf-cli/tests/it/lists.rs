@@ -297,6 +297,24 @@ fn a_backup_comes_back_as_it_was() {
 }
 
 #[test]
+fn what_was_added_is_said_as_it_stands_on_the_list() {
+    let place = Place::new();
+    let said = place.text(&["add", "blacklist", "203.0.113.9/24", " 198.51.100.7 "]);
+    assert!(said.contains("Added 203.0.113.0/24 to the blacklist\nAdded 198.51.100.7 to"), "{said}");
+    let said = place.text(&["remove", "blacklist", "203.0.113.77/24"]);
+    assert!(said.ends_with("Removed 203.0.113.0/24 from the blacklist\n"), "{said}");
+    assert!(place.text(&["geo", "add", "us"]).ends_with("Added US to the blocked countries\n"));
+}
+
+#[test]
+fn lists_that_nobody_else_sees_are_pointed_out() {
+    let place = Place::new();
+    let ran = place.run(&["--store", "memory:", "add", "blacklist", "203.0.113.9"]);
+    assert!(ran.code == 0 && ran.err.contains("no service sees them"), "{ran:?}");
+    place.text(&["--store", "memory:", "add", "blacklist", "203.0.113.9", "--dry-run"]);
+}
+
+#[test]
 fn feeds_are_imported() {
     let place = Place::new();
     place.write("drop.txt", "; feed\n203.0.113.0/24 ; SBL1\n2001:db8::/32\n");
