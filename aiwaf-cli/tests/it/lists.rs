@@ -293,6 +293,7 @@ fn a_backup_comes_back_as_it_was() {
     );
     assert!(place.text(&["export", "-", "--format", "nginx"]).contains("deny 203.0.113.10;"));
     assert!(place.text(&["export", "-", "--format", "ipset"]).contains("add aiwaf-v4 203.0.113.10"));
+    assert!(place.error(&["export", "-", "--format", "ipset", "--set-name", "a b"], 2).contains("a b"));
     assert!(place.error(&["export", "missing/backup.json"], 1).starts_with("writing missing/backup.json: "));
 }
 
@@ -328,11 +329,9 @@ fn feeds_are_imported() {
     let ran = place.run(&["import", "--list", "whitelist", "bad.txt"]);
     assert_eq!(ran.code, 1);
     assert!(ran.err.starts_with("aiwaf: whitelist, line 2: \"banana\" is no IP address"), "{}", ran.err);
-    assert!(
-        ran.err.ends_with("because 1 values are wrong: mend them, or leave them out by --skip-invalid\n")
-    );
+    assert!(ran.err.ends_with("because one value is wrong: mend that, or leave it out by --skip-invalid\n"));
     let ran = place.run(&["import", "--list", "whitelist", "--skip-invalid", "bad.txt"]);
-    assert!(ran.code == 0 && ran.out.ends_with("1 values were left out\n"), "{ran:?}");
+    assert!(ran.code == 0 && ran.out.ends_with("1 value was left out\n"), "{ran:?}");
     assert!(place.error(&["import", "bad.txt"], 2).contains("--list blacklist"));
     assert!(
         place
@@ -340,4 +339,11 @@ fn feeds_are_imported() {
             .contains("only bans end")
     );
     assert!(place.error(&["import", "missing.json"], 1).starts_with("importing missing.json: "));
+    place.write("empty.txt", "banana\n").write("elsewhere/readme.txt", "no lists");
+    let ran = place.run(&["import", "--list", "whitelist", "--skip-invalid", "empty.txt"]);
+    assert!(
+        ran.out.contains("Nothing to change: the rest of empty.txt is on the lists already\n"),
+        "{ran:?}"
+    );
+    assert!(place.error(&["import", "elsewhere"], 2).contains("holds no lists"));
 }
