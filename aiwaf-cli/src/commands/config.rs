@@ -20,6 +20,7 @@ use crate::session::Session;
 
 /// Check, show and begin the settings
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  aiwaf config init\n  aiwaf config check\n  aiwaf config show --changed")]
 pub(crate) struct ConfigArgs {
     #[command(subcommand)]
     action: Action,
