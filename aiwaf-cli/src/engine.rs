@@ -61,12 +61,12 @@ pub(crate) fn countries(settings: &Settings) -> anyhow::Result<Option<MaxMindCou
     if path.as_os_str().is_empty() || !settings.enabled_protections().contains(Protection::GeoBlock) {
         return Ok(None);
     }
-    read_countries(path).map(Some)
+    read_countries(path).map(Some).context("geo_block.database_path")
 }
 
 /// Reads a country database.
 pub(crate) fn read_countries(path: &Path) -> anyhow::Result<MaxMindCountries> {
-    let place = || format!("reading the country database {} (geo_block.database_path)", path.display());
+    let place = || format!("reading the country database {}", path.display());
     let bytes = std::fs::read(path).with_context(place)?;
     MaxMindCountries::from_bytes(bytes).with_context(place)
 }

@@ -304,7 +304,11 @@ fn what_was_added_is_said_as_it_stands_on_the_list() {
     assert!(said.contains("Added 203.0.113.0/24 to the blacklist\nAdded 198.51.100.7 to"), "{said}");
     let said = place.text(&["remove", "blacklist", "203.0.113.77/24"]);
     assert!(said.ends_with("Removed 203.0.113.0/24 from the blacklist\n"), "{said}");
-    assert!(place.text(&["geo", "add", "us"]).ends_with("Added US to the blocked countries\n"));
+    let said = place.text(&["geo", "add", "us"]);
+    assert!(said.contains("Added US to the blocked countries\n"), "{said}");
+    assert!(said.contains("a service without one blocks no country"), "{said}");
+    place.write("aiwaf.toml", "[geo_block]\ndatabase_path = \"geo.mmdb\"\n");
+    assert!(place.text(&["geo", "add", "de"]).ends_with("Added DE to the blocked countries\n"));
 }
 
 #[test]
