@@ -35,13 +35,8 @@ impl Selection {
 }
 
 /// Builds the engine on `settings`, with the rule files that they name; a choice that leaves nothing to ask is a slip.
-pub(crate) fn build(mut builder: EngineBuilder, settings: Settings) -> anyhow::Result<Engine> {
-    for file in &settings.attack_signatures.rule_files {
-        let text = std::fs::read_to_string(file)
-            .with_context(|| format!("reading the rules {file} (attack_signatures.rule_files)"))?;
-        builder = builder.signature_rules(file, text);
-    }
-    let engine = builder.settings(settings).build()?;
+pub(crate) fn build(builder: EngineBuilder, settings: Settings) -> anyhow::Result<Engine> {
+    let engine = with_rules(builder, &settings)?.settings(settings).build()?;
     if engine.enabled_protections().without(Protection::Logging).is_empty() {
         return Err(usage_error(
             "no protection is left to ask: name others by --only or --disable, or set their mode in the settings",
@@ -50,18 +45,28 @@ pub(crate) fn build(mut builder: EngineBuilder, settings: Settings) -> anyhow::R
     Ok(engine)
 }
 
+/// Gives the builder the rule files that the settings name.
+pub(crate) fn with_rules(mut builder: EngineBuilder, settings: &Settings) -> anyhow::Result<EngineBuilder> {
+    for file in &settings.attack_signatures.rule_files {
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("reading the rules {file} (attack_signatures.rule_files)"))?;
+        builder = builder.signature_rules(file, text);
+    }
+    Ok(builder)
+}
+
 /// The country database that the settings name, if `geo_block` runs.
 pub(crate) fn countries(settings: &Settings) -> anyhow::Result<Option<MaxMindCountries>> {
     let path = Path::new(&settings.geo_block.database_path);
     if path.as_os_str().is_empty() || !settings.enabled_protections().contains(Protection::GeoBlock) {
         return Ok(None);
     }
-    read_countries(path).map(Some)
+    read_countries(path).map(Some).context("geo_block.database_path")
 }
 
 /// Reads a country database.
 pub(crate) fn read_countries(path: &Path) -> anyhow::Result<MaxMindCountries> {
-    let place = || format!("reading the country database {} (geo_block.database_path)", path.display());
+    let place = || format!("reading the country database {}", path.display());
     let bytes = std::fs::read(path).with_context(place)?;
     MaxMindCountries::from_bytes(bytes).with_context(place)
 }
@@ -70,7 +75,7 @@ pub(crate) fn read_countries(path: &Path) -> anyhow::Result<MaxMindCountries> {
 pub(crate) fn model(settings: &Settings) -> anyhow::Result<Option<RequestModel>> {
     let is_on = settings.enabled_protections().contains(Protection::AiAnomaly);
     match settings.model_path().filter(|path| is_on && path.exists()) {
-        Some(path) => Ok(Some(RequestModel::load(path)?)),
+        Some(path) => Ok(Some(RequestModel::load(&path).with_context(|| path.display().to_string())?)),
         None => Ok(None),
     }
 }

@@ -34,8 +34,22 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
         // `aiwaf list all | head` has got what it asked for.
         return ExitCode::SUCCESS;
     }
-    eprintln!("aiwaf: {}", one_line(&format!("{error:#}")));
+    eprintln!("aiwaf: {}", one_line(&with_causes(error)));
     ExitCode::from(if error.chain().any(<dyn std::error::Error>::is::<UsageError>) { USAGE } else { FAILED })
+}
+
+/// The error and its causes. Many errors say their cause themselves, which need not be said again.
+pub(crate) fn with_causes(error: &anyhow::Error) -> String {
+    let mut said = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if said.is_empty() {
+            said = cause;
+        } else if !said.contains(&cause) {
+            said.push_str(": ");
+            said.push_str(&cause);
+        }
+    }
+    said
 }
 
 /// Says what is wrong with the arguments, in one line; or shows the help that was asked for.
@@ -54,11 +68,13 @@ pub(crate) fn report_usage(error: &clap::Error) -> ExitCode {
 fn usage_line(text: &str) -> String {
     let mut usage = "aiwaf";
     let mut said: Vec<&str> = Vec::new();
+    // What the standard library says of a number is no help to people.
+    let text = text.replace("invalid digit found in string", "give a whole number, such as 10");
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
         if let Some(shown) = line.strip_prefix("Usage: ") {
             // Up to the first option or argument it names the command.
             usage = command_of(shown);
-        } else if !line.starts_with("For more information") {
+        } else if !line.starts_with("For more information") && !is_tip_for_a_negative(line) {
             said.push(line.strip_prefix("error: ").unwrap_or(line));
         }
     }
@@ -75,6 +91,12 @@ fn usage_line(text: &str) -> String {
         joined.push_str(part);
     }
     format!("{joined} (see `{usage} --help`)")
+}
+
+/// No command takes a value that begins so; clap does not know it.
+fn is_tip_for_a_negative(line: &str) -> bool {
+    let value = line.strip_prefix("tip: to pass '-");
+    value.is_some_and(|value| value.starts_with(|first: char| first.is_ascii_digit()))
 }
 
 /// The command's name with its subcommands.
@@ -121,6 +143,27 @@ mod tests {
             usage_line(text),
             "unrecognized subcommand 'stat'; tip: a similar subcommand exists: 'stats' (see `aiwaf --help`)"
         );
+    }
+
+    #[test]
+    fn numbers_are_asked_for_in_words_that_help() {
+        let text = "error: unexpected argument '-4' found\n\n  tip: to pass '-4' as a value, use '-- -4'\n\n\
+                    Usage: aiwaf add [OPTIONS] <LIST> [VALUES]...\n";
+        assert_eq!(usage_line(text), "unexpected argument '-4' found (see `aiwaf add --help`)");
+        let text = "error: invalid value 'x' for '--limit <N>': invalid digit found in string\n";
+        assert_eq!(
+            usage_line(text),
+            "invalid value 'x' for '--limit <N>': give a whole number, such as 10 (see `aiwaf --help`)"
+        );
+    }
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let cause = io::Error::from(io::ErrorKind::NotFound);
+        let named = anyhow::anyhow!("reading x failed: {cause}; check the path");
+        assert_eq!(with_causes(&anyhow::Error::from(cause).context("a")), "a: entity not found");
+        let error = anyhow::Error::from(io::Error::from(io::ErrorKind::NotFound)).context(named.to_string());
+        assert_eq!(with_causes(&error), "reading x failed: entity not found; check the path");
     }
 
     #[test]

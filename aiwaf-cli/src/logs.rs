@@ -1,9 +1,10 @@
 //! The access logs that are meant.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
-use aiwaf_core::Settings;
-use aiwaf_trainer::{ReadSummary, Sources};
+use aiwaf_core::{LineFormat, LogFormat, Settings};
+use aiwaf_trainer::{ReadSummary, SourceError, Sources};
 
 use crate::output::note;
 
@@ -15,14 +16,43 @@ pub(crate) fn find(
     settings: &Settings,
 ) -> anyhow::Result<Sources> {
     if named.is_empty() {
-        return Ok(Sources::find([log_dir.unwrap_or(Path::new(&settings.logging.dir))])?);
+        let directory = log_dir.unwrap_or(Path::new(&settings.logging.dir));
+        let mend = match log_dir {
+            Some(_) => "check the spelling",
+            None => "name logs, or their directory by AIWAF_LOG_DIR or logging.dir of the settings",
+        };
+        return Sources::find([directory]).map_err(|error| with_remedy(error, mend));
     }
     let files = named.iter().filter(|path| path.as_os_str() != "-");
-    let mut sources = Sources::find(files)?;
+    let mut sources = Sources::find(files).map_err(|error| with_remedy(error, "check the spelling"))?;
     if named.iter().any(|path| path.as_os_str() == "-") {
         sources.add_reader("standard input", std::io::stdin());
     }
     Ok(sources)
+}
+
+/// What is missing, and how to find it.
+fn with_remedy(error: SourceError, mend: &str) -> anyhow::Error {
+    match &error {
+        SourceError::Path { error: cause, .. } if cause.kind() == io::ErrorKind::NotFound => {
+            anyhow::anyhow!("{error}: {mend}")
+        }
+        _ => error.into(),
+    }
+}
+
+/// The format of logs as somebody names it: one of ours, `w3c`, or what nginx's directive `log_format` has.
+pub(crate) fn line_format(text: &str) -> Result<LineFormat, String> {
+    if text.contains('$') {
+        return text.parse().map(LineFormat::Pattern).map_err(|error| format!("{error}"));
+    }
+    if text == LineFormat::W3c.name() {
+        return Ok(LineFormat::W3c);
+    }
+    let own = text.parse::<LogFormat>().map(LineFormat::Own);
+    own.map_err(|error| {
+        format!("{error}; or w3c, or a pattern such as '$remote_addr [$time_local] \"$request\" $status'")
+    })
 }
 
 /// Says what could not be read.

@@ -11,6 +11,9 @@ use crate::args::GlobalArgs;
 use crate::output::{Output, note};
 use crate::stores::{self, Access};
 
+/// The mode of lists that no other process sees.
+const MEMORY: &str = "Memory";
+
 /// One call of the command.
 pub(crate) struct Session<'a> {
     pub(crate) global: &'a GlobalArgs,
@@ -62,6 +65,11 @@ impl<'a> Session<'a> {
         let store = self.store(access)?;
         let manager = Manager::new(if dry_run { stores::unchanged(store) } else { store });
         self.announce(&manager)?;
+        if manager.store().mode() == MEMORY && !dry_run {
+            note(
+                "these lists are in the memory of this command alone: no service sees them, and they end with it",
+            );
+        }
         Ok(manager)
     }
 

@@ -59,4 +59,4 @@ pub use sql::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use sql::SqliteStore;
 pub use store::{Additions, ListFailure, Loaded, Revision, RowProblem, Store};
-pub use url::open;
+pub use url::{check_url, open};

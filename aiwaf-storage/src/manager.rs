@@ -330,6 +330,8 @@ pub(crate) fn path(text: &str) -> Result<String, ManagerError> {
         format!("queries don't count: give {:?}", shorten(plain))
     } else if path.contains('*') && path.chars().all(|letter| "*./".contains(letter)) {
         "it would exempt everything: give one such as *.css".to_owned()
+    } else if let Some(plain) = without_detours(&path) {
+        format!("a path that is written so gets no exemption: did you mean {:?}?", shorten(&plain))
     } else if path.starts_with('/') || path.contains('*') {
         return Ok(path);
     } else {
@@ -339,4 +341,23 @@ pub(crate) fn path(text: &str) -> Result<String, ManagerError> {
         )
     };
     Err(ManagerError::Path { text: shorten(text), what })
+}
+
+/// The path without `.`, `..` and doubled slashes; `None` if it has none.
+fn without_detours(path: &str) -> Option<String> {
+    let mut parts: Vec<&str> = Vec::new();
+    let (inner, end) = match path.strip_prefix('/')? {
+        "" => return None,
+        rest => rest.strip_suffix('/').map_or((rest, ""), |inner| (inner, "/")),
+    };
+    for part in inner.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    let end = if parts.is_empty() { "" } else { end };
+    let plain = format!("/{}{end}", parts.join("/"));
+    (plain != path).then_some(plain)
 }

@@ -26,16 +26,49 @@ use crate::store::Store;
 /// # Ok::<(), aiwaf_storage::StoreError>(())
 /// ```
 pub fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
-    match url.split_once(':') {
-        Some(("memory", "" | "//")) => Ok(Arc::new(MemoryStore::default())),
-        Some(("csv", directory)) if !directory.is_empty() => Ok(Arc::new(CsvStore::open(directory)?)),
-        Some(("sqlite", file)) => {
-            let file = file.strip_prefix("//").unwrap_or(file);
-            // What elsewhere means a database in memory would here be a file of that name.
-            if file.is_empty() || file == ":memory:" { Err(unknown("sqlite")) } else { open_sqlite(file) }
+    match Place::of(url)? {
+        Place::Memory => Ok(Arc::new(MemoryStore::default())),
+        Place::Directory(directory) => Ok(Arc::new(CsvStore::open(directory)?)),
+        Place::File(file) => open_sqlite(file),
+        Place::Server => open_postgres(url),
+    }
+}
+
+/// Checks that `url` says where lists live. Nothing is opened or created, and whether this build has that kind of storage
+/// is not asked.
+///
+/// # Errors
+/// [`StoreError::UnknownUrl`], as [`open`].
+///
+/// ```
+/// assert!(aiwaf_storage::check_url("sqlite:aiwaf.db").is_ok());
+/// assert!(aiwaf_storage::check_url("sqlte:aiwaf.db").is_err());
+/// ```
+pub fn check_url(url: &str) -> Result<(), StoreError> {
+    Place::of(url).map(drop)
+}
+
+/// Where a URL leads.
+enum Place<'a> {
+    Memory,
+    Directory(&'a str),
+    File(&'a str),
+    Server,
+}
+
+impl<'a> Place<'a> {
+    fn of(url: &'a str) -> Result<Self, StoreError> {
+        match url.split_once(':') {
+            Some(("memory", "" | "//")) => Ok(Self::Memory),
+            Some(("csv", directory)) if !directory.is_empty() => Ok(Self::Directory(directory)),
+            Some(("sqlite", file)) => match file.strip_prefix("//").unwrap_or(file) {
+                // What elsewhere means a database in memory would here be a file of that name.
+                "" | ":memory:" => Err(unknown("sqlite")),
+                file => Ok(Self::File(file)),
+            },
+            Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => Ok(Self::Server),
+            parts => Err(unknown(parts.map_or(url, |(scheme, _)| scheme))),
         }
-        Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => open_postgres(url),
-        parts => Err(unknown(parts.map_or(url, |(scheme, _)| scheme))),
     }
 }
 
@@ -80,6 +113,24 @@ mod tests {
         for url in urls.into_iter().chain(["sqlite://", "sqlite::memory:", "postgres:user:secret@host"]) {
             let error = error(url);
             assert!(error.contains("`csv:aiwaf_data`") && !error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn checking_agrees_with_opening_and_creates_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lists").display().to_string();
+        for url in [
+            "memory:".to_owned(),
+            format!("csv:{path}"),
+            format!("sqlite:{path}"),
+            "postgresql://h/d".to_owned(),
+        ] {
+            assert!(check_url(&url).is_ok(), "{url}");
+        }
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+        for url in ["", "csv:", "sqlite::memory:", "postgres:x", "redis://x"] {
+            assert_eq!(check_url(url).unwrap_err().to_string(), error(url));
         }
     }
 

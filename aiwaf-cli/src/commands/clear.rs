@@ -78,6 +78,8 @@ pub(crate) fn run(args: &ClearArgs, session: &mut Session<'_>) -> anyhow::Result
         names.iter().map(|list| Cleared { list: list.name(), removed: length(&lists, *list) }).collect();
     let total: usize = cleared.iter().map(|cleared| cleared.removed).sum();
     if total > 0 && !args.dry_run {
+        // On a terminal, which lists these are is to be read before the question.
+        session.out.writer().flush()?;
         if !args.yes && !confirm(total, &names)? {
             bail!("nothing was removed, because you did not say yes");
         }
@@ -87,8 +89,7 @@ pub(crate) fn run(args: &ClearArgs, session: &mut Session<'_>) -> anyhow::Result
     }
     let verb = if args.dry_run { "Would remove" } else { "Removed" };
     for (list, cleared) in names.iter().zip(&cleared) {
-        let entries = if cleared.removed == 1 { "entry" } else { "entries" };
-        session.out.done(format_args!("{verb} {} {entries} from {}", cleared.removed, describe(*list)))?;
+        session.out.done(format_args!("{verb} {} from {}", entries(cleared.removed), describe(*list)))?;
     }
     session.out.json(&Report { dry_run: args.dry_run, cleared })?;
     Ok(ExitCode::SUCCESS)
@@ -104,6 +105,10 @@ fn length(lists: &Lists, list: ListName) -> usize {
     }
 }
 
+fn entries(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "entry" } else { "entries" })
+}
+
 /// Asks on the terminal; a script that can't be asked has to say so.
 fn confirm(total: usize, names: &[ListName]) -> anyhow::Result<bool> {
     let what = match names {
@@ -112,10 +117,11 @@ fn confirm(total: usize, names: &[ListName]) -> anyhow::Result<bool> {
     };
     if !std::io::stdin().is_terminal() {
         return Err(usage_error(format_args!(
-            "removing {total} entries from {what} needs a yes: add --yes, or --dry-run to see what would go"
+            "removing {} from {what} needs a yes: add --yes, or --dry-run to see what would go",
+            entries(total)
         )));
     }
-    eprint!("Remove {total} entries from {what}? [y/N] ");
+    eprint!("Remove {} from {what}? [y/N] ", entries(total));
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))

@@ -1,15 +1,18 @@
 //! `aiwaf config`: checks, shows and begins the settings.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use aiwaf_core::{Engine, Settings};
+use aiwaf_core::{Engine, Settings, closest};
 use aiwaf_middleware::{SETTINGS_FILE, load_settings};
+use aiwaf_storage::check_url;
 use anyhow::Context;
 use serde_json::{Map, json};
 use toml::Value;
 
+use crate::engine;
 use crate::failure::usage_error;
 use crate::origins::{self, DEFAULT_FILE, Origin, Setting};
 use crate::output::{Cells, Column, Table};
@@ -17,6 +20,7 @@ use crate::session::Session;
 
 /// Check, show and begin the settings
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  aiwaf config init\n  aiwaf config check\n  aiwaf config show --changed")]
 pub(crate) struct ConfigArgs {
     #[command(subcommand)]
     action: Action,
@@ -76,8 +80,9 @@ fn check(file: Option<&Path>, session: &mut Session<'_>) -> anyhow::Result<ExitC
         Some(path) => load_settings(Some(path))?,
         None => session.settings()?.clone(),
     };
-    // What only an engine finds out: agents that make too large an automaton.
-    Engine::builder().settings(settings).build()?;
+    check_url(&settings.storage.url()).context("storage.store")?;
+    // What only an engine finds out: rule files that can't be read, agents that make too large an automaton.
+    engine::with_rules(Engine::builder(), &settings)?.settings(settings).build()?;
     let file = file.map(Path::to_owned).or_else(|| origins::settings_file(session.global));
     let name = match &file {
         Some(path) => path.display().to_string(),
@@ -96,15 +101,15 @@ fn show(name: Option<&str>, changed: bool, session: &mut Session<'_>) -> anyhow:
         shown.retain(|setting| defaults.get(&setting.name) != Some(&setting.value));
     }
     if let Some(name) = name {
-        let known = shown.len();
-        shown.retain(|setting| setting.name.contains(name));
-        if shown.is_empty() && known > 0 && !changed {
-            return Err(usage_error(format_args!(
-                "no setting's name contains {name:?}: `aiwaf config show` lists them all"
-            )));
+        if !defaults.keys().any(|known| known.contains(name)) {
+            return Err(unknown_setting(name, defaults.keys()));
         }
+        shown.retain(|setting| setting.name.contains(name));
     }
     let out = &mut session.out;
+    if shown.is_empty() {
+        out.text(format_args!("Nothing differs from the defaults\n"))?;
+    }
     let document: Map<String, serde_json::Value> = shown
         .iter()
         .map(|setting| {
@@ -113,7 +118,7 @@ fn show(name: Option<&str>, changed: bool, session: &mut Session<'_>) -> anyhow:
         })
         .collect();
     out.json(&document)?;
-    if !out.is_json() {
+    if !out.is_json() && !shown.is_empty() {
         let style = out.style();
         let table = Table::new([Column::new("SETTING"), Column::flexible("VALUE"), Column::new("FROM")]);
         table.write(out.writer(), style, &shown, |setting: &Setting, cells: &mut Cells| {
@@ -127,6 +132,17 @@ fn show(name: Option<&str>, changed: bool, session: &mut Session<'_>) -> anyhow:
         })?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Names the setting or the section that may have been meant.
+fn unknown_setting<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> anyhow::Error {
+    let words: BTreeSet<&str> =
+        known.flat_map(|full| std::iter::once(full.as_str()).chain(full.split('.'))).collect();
+    let mend = closest(name, words).map_or_else(
+        || "`aiwaf config show` lists them all".to_owned(),
+        |meant| format!("did you mean {meant}?"),
+    );
+    usage_error(format_args!("no setting's name contains {name:?}: {mend}"))
 }
 
 /// The default of every setting.

@@ -1,6 +1,6 @@
 //! `aiwaf demo`: a guided tour on a temporary data directory.
 
-use std::io::{BufRead, IsTerminal};
+use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -8,6 +8,7 @@ use aiwaf_core::Timestamp;
 use aiwaf_storage::system_clock;
 use anyhow::Context;
 use clap::Parser;
+use rustyline::error::ReadlineError;
 
 use crate::args::Args;
 use crate::output::Output;
@@ -67,11 +68,13 @@ pub(crate) fn run(args: &DemoArgs, session: &mut Session<'_>) -> anyhow::Result<
         writeln!(writer, "\n{bold}{said}{plain}\n$ aiwaf {}\n", shown(words))?;
         step(words, place.path(), &mut Output::new(&mut *writer, style, false))?;
         if waits {
-            write!(writer, "\n[enter] ")?;
+            writeln!(writer)?;
             writer.flush()?;
-            let mut answer = String::new();
-            if std::io::stdin().lock().read_line(&mut answer)? == 0 {
-                break;
+            // An editor reads it, because ctrl-c is a key to it and no signal, which would leave the directory behind.
+            match rustyline::DefaultEditor::new()?.readline("[enter] ") {
+                Ok(_) => {}
+                Err(ReadlineError::Eof | ReadlineError::Interrupted) => break,
+                Err(error) => return Err(error.into()),
             }
         }
     }

@@ -1,8 +1,9 @@
 //! What adding to a list and removing from it have in common: saying what came of it.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
-use aiwaf_core::ListName;
+use aiwaf_core::{CountryCode, ListName, display_network, parse_network};
 use serde::Serialize;
 
 use crate::output::{Output, printable};
@@ -68,7 +69,8 @@ impl Edit {
             (Verb::Remove, true) => ("Would remove", "from"),
         };
         for (value, changed) in pairs().take(MAX_NAMED) {
-            let value = printable(value);
+            let value = stored(self.list, value);
+            let value = printable(&value);
             if changed {
                 out.done(format_args!("{} {value} {} {list}", did.0, did.1))?;
             } else {
@@ -86,6 +88,19 @@ impl Edit {
         }
         Ok(())
     }
+}
+
+/// The value as it stands on the list: `10.0.0.9/24` is a whole network, and whoever reads that it was added should know.
+fn stored(list: ListName, text: &str) -> Cow<'_, str> {
+    let text = text.trim();
+    let canonical = match list {
+        ListName::Whitelist | ListName::Blacklist => {
+            parse_network(text).ok().map(|network| display_network(&network))
+        }
+        ListName::GeoBlockedCountries => text.parse::<CountryCode>().ok().map(|code| code.to_string()),
+        ListName::Keywords | ListName::PathExemptions => None,
+    };
+    canonical.map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 /// A list, in a sentence.

@@ -17,6 +17,11 @@ use crate::values::{Kind, ValueArgs, refused};
 /// A path is exact (/health), a directory (/static/) or a wildcard (*.css), in any case. It is exempt in addition to
 /// those of the settings. Banned clients are turned away from exempt paths, too.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  aiwaf exempt-path list
+  aiwaf exempt-path add /health --reason \"Health check\"
+  aiwaf exempt-path remove /health")]
 pub(crate) struct ExemptPathArgs {
     #[command(subcommand)]
     action: Action,

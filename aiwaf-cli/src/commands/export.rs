@@ -7,11 +7,12 @@ use std::process::ExitCode;
 
 use aiwaf_core::Lists;
 use aiwaf_storage::{
-    ExportedList, export_ipset, export_json, export_nginx_deny, export_plain_list, system_clock,
+    BackupError, ExportedList, export_ipset, export_json, export_nginx_deny, export_plain_list, system_clock,
 };
 use anyhow::Context;
 use serde::Serialize;
 
+use crate::failure::usage_error;
 use crate::session::Session;
 
 /// Write the lists to a file
@@ -97,7 +98,11 @@ fn write(args: &ExportArgs, lists: &Lists, mode: &str, out: &mut dyn Write) -> a
         Format::Whitelist => export_plain_list(lists, ExportedList::Whitelist, now, out),
         Format::Nginx => export_nginx_deny(lists, now, out),
         Format::Ipset => export_ipset(lists, &args.set_name, now, out),
-    }?;
+    }
+    .map_err(|error| match error {
+        BackupError::SetName(_) => usage_error(error),
+        error => error.into(),
+    })?;
     Ok(())
 }
 

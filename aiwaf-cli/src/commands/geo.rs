@@ -17,6 +17,7 @@ use crate::values::{Kind, ValueArgs, check_countries, refused};
 /// They are blocked in addition to those of the settings, in services that have a country database
 /// (geo_block.database_path).
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  aiwaf geo list\n  aiwaf geo add KP IR\n  aiwaf geo remove IR")]
 pub(crate) struct GeoArgs {
     #[command(subcommand)]
     action: Action,
@@ -82,6 +83,13 @@ fn add(values: &ValueArgs, dry_run: bool, session: &mut Session<'_>) -> anyhow::
     let changed = changed.map_err(|error| refused(error, Kind::Country, &values))?;
     let edit = Edit { list: ListName::GeoBlockedCountries, verb: Verb::Add, dry_run };
     edit.report(&mut session.out, &values, &changed, |_| None)?;
+    // These settings may be another machine's, so that is no warning; nor need they be right for a list to be edited.
+    if !dry_run && session.settings().is_ok_and(|settings| settings.geo_block.database_path.is_empty()) {
+        session.out.text(format_args!(
+            "The settings here name no country database (geo_block.database_path), and a service without one blocks \
+             no country\n"
+        ))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

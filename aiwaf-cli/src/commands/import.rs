@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use aiwaf_storage::{
-    Backup, BackupError, Difference, ImportMode, ImportOptions, PlainList, Sample, system_clock,
+    Backup, BackupError, Difference, ImportMode, ImportOptions, PlainList, Sample, StoreError, system_clock,
 };
 use anyhow::{Context, bail};
 use flate2::bufread::MultiGzDecoder;
@@ -82,10 +82,12 @@ pub(crate) fn run(args: &ImportArgs, session: &mut Session<'_>) -> anyhow::Resul
                 note(problem);
             }
             bail!(
-                "nothing was imported from {}, because {} values are wrong: mend them, or leave them out by \
-                 --skip-invalid",
+                "nothing was imported from {}, because {}: mend that, or leave it out by --skip-invalid",
                 args.source.display(),
-                invalid.len() + more
+                match invalid.len() + more {
+                    1 => "one value is wrong".to_owned(),
+                    count => format!("{count} values are wrong"),
+                }
             );
         }
         report => report.with_context(place)?,
@@ -105,11 +107,13 @@ pub(crate) fn run(args: &ImportArgs, session: &mut Session<'_>) -> anyhow::Resul
     if report.is_change() {
         out.done(format_args!("{verb} {}", args.source.display()))?;
     } else {
-        out.done(format_args!("Nothing to change: {} is on the lists already", args.source.display()))?;
+        let rest = if skipped > 0 { "the rest of " } else { "" };
+        out.done(format_args!("Nothing to change: {rest}{} is on the lists already", args.source.display()))?;
     }
     report.differences.iter().try_for_each(|difference| show(difference, out))?;
     if skipped > 0 {
-        out.text(format_args!("{skipped} values were left out\n"))?;
+        let values = if skipped == 1 { "value was" } else { "values were" };
+        out.text(format_args!("{skipped} {values} left out\n"))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -117,7 +121,14 @@ pub(crate) fn run(args: &ImportArgs, session: &mut Session<'_>) -> anyhow::Resul
 fn read(args: &ImportArgs) -> anyhow::Result<Backup> {
     let from_stdin = args.source.as_os_str() == "-";
     if !from_stdin && args.source.is_dir() {
-        return Ok(Backup::from_directory(&args.source)?);
+        return Backup::from_directory(&args.source).map_err(|error| match error {
+            BackupError::Store(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                usage_error(
+                    "it holds no lists: name a directory with files such as blacklist.csv, or one backup",
+                )
+            }
+            error => error.into(),
+        });
     }
     let mut source = open(&args.source, from_stdin)?;
     let Some(target) = args.list else {

@@ -89,7 +89,7 @@ fn info(path: &Path) -> anyhow::Result<Info> {
         bail!("there is no model {}: `aiwaf train` makes one from logs", path.display());
     }
     let bytes = found.with_context(|| format!("reading {}", path.display()))?.len();
-    let model = RequestModel::load(path)?;
+    let model = RequestModel::load(path).with_context(|| path.display().to_string())?;
     let (model, training) = (model.trained(), model.trained().training());
     let forest = model.forest();
     Ok(Info {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use aiwaf_core::LineFormat;
 use aiwaf_storage::{Manager, system_clock};
 use aiwaf_trainer::{Applied, Training, TrainingOptions, TrainingReport, read_routes, report};
 use anyhow::Context;
@@ -32,6 +33,10 @@ pub(crate) struct TrainArgs {
     /// The directory of the logs [default: AIWAF_LOG_DIR, else logging.dir of the settings]
     #[arg(long, value_name = "DIR")]
     log_dir: Option<PathBuf>,
+
+    /// The format of all logs, as `aiwaf logs` takes it [default: that of each file, found out]
+    #[arg(long, value_name = "FORMAT", value_parser = logs::line_format)]
+    format: Option<LineFormat>,
 
     /// Learn keywords and bans, but no model
     #[arg(long)]
@@ -68,6 +73,7 @@ impl TrainArgs {
         Self {
             logs: Vec::new(),
             log_dir,
+            format: None,
             disable_ai: false,
             routes: None,
             min_lines: None,
@@ -93,6 +99,10 @@ pub(crate) fn run(args: &TrainArgs, session: &mut Session<'_>) -> anyhow::Result
     let settings = session.settings()?.clone();
     let manager = session.manager(Access::Create, args.dry_run)?;
     let sources = logs::find(&args.logs, args.log_dir.as_deref(), &settings)?;
+    let sources = match &args.format {
+        Some(format) => sources.with_format(format.clone()),
+        None => sources,
+    };
     let defaults = TrainingOptions::default();
     let options = TrainingOptions {
         settings: settings.clone(),

@@ -25,6 +25,7 @@ fn wrong_usage_is_told_from_failure() {
         assert_eq!(place.run(arguments).code, 2, "{arguments:?}");
     }
     assert!(place.run(&["stat"]).err.contains("stats"), "it suggests");
+    assert!(!place.error(&["list", "all", "--limit", "-1"], 2).contains("'-- -1'"), "that would be no help");
     assert_eq!(place.run(&["--help"]).code, 0);
     assert_eq!(place.run(&["--data-dir", "a", "--store", "memory:", "stats"]).code, 2);
 }

@@ -48,7 +48,7 @@ fn a_banned_client() {
          \x20 Until     2099-01-01T00:00:00Z\n\
          \x20 Offences  2\n\
          To end that: aiwaf remove blacklist 203.0.113.9\n\n\
-         Another ban, ended:\n\
+         A ban that ended:\n\
          \x20 Entry     203.0.113.0/24\n\
          \x20 Reason    ended\n\
          \x20 By        manual\n\
@@ -82,6 +82,10 @@ fn other_clients() {
     assert!(text.contains("is on no list\nIts whole network 2001:db8::/64 counts as one client\n"), "{text}");
     assert!(text.ends_with("The logs in aiwaf_logs don't mention it\n"));
     assert!(place.text(&["explain", "::ffff:10.1.2.3"]).contains("10.1.2.3 is whitelisted"));
+    place.run(&["add", "blacklist", "10.1.2.3"]);
+    let text = place.text(&["explain", "10.1.2.3"]);
+    assert!(text.contains("by the entry 10.0.0.0/8 (office)\n"), "{text}");
+    assert!(text.contains("\nA ban without effect, for the whitelist wins:\n"), "{text}");
     assert!(place.error(&["explain", "10.0.0.1:80"], 2).ends_with("did you mean 10.0.0.1?"));
     assert_eq!(place.run(&["explain"]).code, 2);
 

@@ -293,7 +293,30 @@ fn a_backup_comes_back_as_it_was() {
     );
     assert!(place.text(&["export", "-", "--format", "nginx"]).contains("deny 203.0.113.10;"));
     assert!(place.text(&["export", "-", "--format", "ipset"]).contains("add aiwaf-v4 203.0.113.10"));
+    assert!(place.error(&["export", "-", "--format", "ipset", "--set-name", "a b"], 2).contains("a b"));
     assert!(place.error(&["export", "missing/backup.json"], 1).starts_with("writing missing/backup.json: "));
+}
+
+#[test]
+fn what_was_added_is_said_as_it_stands_on_the_list() {
+    let place = Place::new();
+    let said = place.text(&["add", "blacklist", "203.0.113.9/24", " 198.51.100.7 "]);
+    assert!(said.contains("Added 203.0.113.0/24 to the blacklist\nAdded 198.51.100.7 to"), "{said}");
+    let said = place.text(&["remove", "blacklist", "203.0.113.77/24"]);
+    assert!(said.ends_with("Removed 203.0.113.0/24 from the blacklist\n"), "{said}");
+    let said = place.text(&["geo", "add", "us"]);
+    assert!(said.contains("Added US to the blocked countries\n"), "{said}");
+    assert!(said.contains("a service without one blocks no country"), "{said}");
+    place.write("aiwaf.toml", "[geo_block]\ndatabase_path = \"geo.mmdb\"\n");
+    assert!(place.text(&["geo", "add", "de"]).ends_with("Added DE to the blocked countries\n"));
+}
+
+#[test]
+fn lists_that_nobody_else_sees_are_pointed_out() {
+    let place = Place::new();
+    let ran = place.run(&["--store", "memory:", "add", "blacklist", "203.0.113.9"]);
+    assert!(ran.code == 0 && ran.err.contains("no service sees them"), "{ran:?}");
+    place.text(&["--store", "memory:", "add", "blacklist", "203.0.113.9", "--dry-run"]);
 }
 
 #[test]
@@ -310,11 +333,9 @@ fn feeds_are_imported() {
     let ran = place.run(&["import", "--list", "whitelist", "bad.txt"]);
     assert_eq!(ran.code, 1);
     assert!(ran.err.starts_with("aiwaf: whitelist, line 2: \"banana\" is no IP address"), "{}", ran.err);
-    assert!(
-        ran.err.ends_with("because 1 values are wrong: mend them, or leave them out by --skip-invalid\n")
-    );
+    assert!(ran.err.ends_with("because one value is wrong: mend that, or leave it out by --skip-invalid\n"));
     let ran = place.run(&["import", "--list", "whitelist", "--skip-invalid", "bad.txt"]);
-    assert!(ran.code == 0 && ran.out.ends_with("1 values were left out\n"), "{ran:?}");
+    assert!(ran.code == 0 && ran.out.ends_with("1 value was left out\n"), "{ran:?}");
     assert!(place.error(&["import", "bad.txt"], 2).contains("--list blacklist"));
     assert!(
         place
@@ -322,4 +343,11 @@ fn feeds_are_imported() {
             .contains("only bans end")
     );
     assert!(place.error(&["import", "missing.json"], 1).starts_with("importing missing.json: "));
+    place.write("empty.txt", "banana\n").write("elsewhere/readme.txt", "no lists");
+    let ran = place.run(&["import", "--list", "whitelist", "--skip-invalid", "empty.txt"]);
+    assert!(
+        ran.out.contains("Nothing to change: the rest of empty.txt is on the lists already\n"),
+        "{ran:?}"
+    );
+    assert!(place.error(&["import", "elsewhere"], 2).contains("holds no lists"));
 }

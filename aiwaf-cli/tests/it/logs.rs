@@ -168,7 +168,33 @@ fn countries_are_counted() {
     assert_eq!((&json["requests"], &json["countries"][0]["country"]), (&json!(10), &json!("DE")));
     assert_eq!(json["more_countries"], 1);
     assert!(place.error(&["geo-summary", "access.log"], 1).contains("AIWAF_GEOIP_DB_PATH"));
-    assert!(place.error(&["geo-summary", "--database", "access.log"], 1).contains("not a MaxMind database"));
+    let said = place.error(&["geo-summary", "--database", "access.log"], 1);
+    assert!(said.contains("not a MaxMind database") && !said.contains("database_path"), "{said}");
+}
+
+#[test]
+fn a_log_of_any_shape_can_be_described() {
+    let place = Place::new();
+    let line =
+        |second: u32| format!("2025-09-14T15:00:{second:02}+00:00|200|203.0.113.9|GET /{second} HTTP/1.1\n");
+    place.write("odd.log", (0..60).map(line).collect::<Vec<_>>().concat());
+    let format = "$time_iso8601|$status|$remote_addr|$request";
+    assert!(!place.run(&["logs", "odd.log", "--json"]).out.contains("\"requests\": 60"));
+    assert_eq!(place.json(&["logs", "odd.log", "--json", "--format", format])["requests"], 60);
+    assert!(place.error(&["train", "--dry-run", "odd.log"], 1).contains("log_format"));
+    assert_eq!(place.json(&["train", "--dry-run", "odd.log", "--json", "--format", format])["parsed"], 60);
+    assert!(place.error(&["logs", "odd.log", "--format", "$status"], 2).contains("$remote_addr"));
+    assert!(place.error(&["logs", "odd.log", "--format", "w4c"], 2).contains("w3c"));
+}
+
+#[test]
+fn logs_that_are_missing_are_said_with_what_to_do() {
+    let place = Place::new();
+    for command in ["logs", "train", "replay"] {
+        let said = place.run(&[command]).err;
+        assert!(said.contains("aiwaf_logs") && said.contains("AIWAF_LOG_DIR"), "{said}");
+    }
+    assert!(place.error(&["logs", "none.log"], 1).ends_with("check the spelling"));
 }
 
 #[test]

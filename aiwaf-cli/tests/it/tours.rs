@@ -48,12 +48,13 @@ fn a_script_walks_through_routes_and_exempts() {
 fn what_a_script_gets_wrong_is_said_and_the_rest_goes_on() {
     let place = Place::new();
     place.write("openapi.json", r#"{"openapi": "3.1.0", "paths": {"/items/{id}": {}, "/login": {}}}"#);
-    let ran = place.run_with(&["route-shell"], "cd logn\nexemt .\nexempt\nexempt /\ncd /items\npwd\n");
+    let ran = place.run_with(&["route-shell"], "cd logn\nexemt .\nls -l\nexempt\nexempt /\ncd /items\npwd\n");
     assert_eq!(ran.code, 1);
     assert_eq!(
         ran.err,
         "aiwaf: there is no logn in /: did you mean login?\n\
          aiwaf: there is no command \"exemt\": did you mean `exempt`? `help` shows all\n\
+         aiwaf: ls takes nothing behind it: `help` shows how each is written\n\
          aiwaf: exempt needs a name, a number, or `.` for where you are\n\
          aiwaf: that would exempt everything: go to a part of it\n"
     );

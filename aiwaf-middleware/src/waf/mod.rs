@@ -91,9 +91,7 @@ pub enum Error {
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// A settings file that can't be read.
-    #[error(
-        "reading the settings {path:?} failed: {source}; give the path of a settings file by AIWAF_CONFIG, or none"
-    )]
+    #[error("reading the settings {path:?} failed: {source}; name a settings file that can be read, or none")]
     SettingsFile {
         /// The file.
         path: PathBuf,

@@ -50,6 +50,27 @@ fn adds_lists_counts_and_removes() {
 }
 
 #[test]
+fn paths_that_no_request_reaches_are_refused_with_the_plain_one() {
+    on_every_manager(|manager| {
+        for (text, plain) in [
+            ("/a/../b", "/b"),
+            ("/a//b/", "/a/b/"),
+            ("/./a", "/a"),
+            ("/a/..", "/"),
+            ("//", "/"),
+            ("/../..", "/"),
+            ("/a/b/.", "/a/b"),
+        ] {
+            let error = manager.add_path_exemption(text, "", at(1)).unwrap_err().to_string();
+            assert!(error.ends_with(&format!("did you mean {plain:?}?")), "{text}: {error}");
+        }
+        for text in ["/", "/a", "/a/", "/.well-known/", "/a..b/...", "*.css"] {
+            assert!(manager.add_path_exemption(text, "", at(1)).unwrap(), "{text}");
+        }
+    });
+}
+
+#[test]
 fn original_defect_03_bad_input_is_refused_and_nothing_is_stored() {
     on_every_manager(|manager| {
         let before = manager.store().revision().unwrap();

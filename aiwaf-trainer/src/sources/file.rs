@@ -90,6 +90,7 @@ impl LogFile {
             Next::End => return Ok(Line::End),
             Next::TooLong => {
                 self.number += 1;
+                self.detect_again()?;
                 return Ok(Line::Unparsed(Cause::TooLong, None));
             }
             Next::Line(range) => range,
@@ -105,6 +106,15 @@ impl LogFile {
                 Err(error) => Line::Unparsed(Cause::Line(error), Some(range)),
             },
         })
+    }
+
+    /// Tells the format from what comes behind a line that hid it: a log that was truncated while its server went on
+    /// writing begins with a long run of zeros.
+    fn detect_again(&mut self) -> io::Result<()> {
+        if self.parser.is_none() {
+            self.parser = LineParser::detect(&self.lines.peek(SAMPLE)?);
+        }
+        Ok(())
     }
 
     /// The line at `range`.
@@ -128,6 +138,7 @@ impl LogFile {
             Next::End => return Ok(Err(Line::End)),
             Next::TooLong => {
                 self.number += 1;
+                self.detect_again()?;
                 return Ok(Err(Line::Unparsed(Cause::TooLong, None)));
             }
             Next::Line(range) => range,

@@ -71,9 +71,9 @@ impl Lines {
         self.buffer.get(range).unwrap_or_default()
     }
 
-    /// The lines at the beginning that are whole, at most `count`, which stay to be read.
+    /// The next lines that are whole, at most `count`, which stay to be read.
     pub(super) fn peek(&mut self, count: usize) -> io::Result<Vec<&[u8]>> {
-        while !self.at_end && self.end < PEEK {
+        while !self.at_end && self.end - self.start < PEEK {
             self.fill()?;
         }
         let unread = self.buffer.get(self.start..self.end).unwrap_or_default();

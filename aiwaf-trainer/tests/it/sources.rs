@@ -94,6 +94,20 @@ fn lines_that_are_no_requests_are_counted_and_shown() {
 }
 
 #[test]
+fn a_first_line_that_is_too_long_does_not_hide_the_rest() {
+    // As a log looks that was truncated while its server went on writing: zeros up to where it was.
+    let mut log = "\0".repeat(1024 * 1024);
+    log += "\n";
+    log += &line(1, "/a");
+    log += &line(2, "/b");
+    let mut sources = Sources::new();
+    sources.add_reader("-", std::io::Cursor::new(log));
+    let (paths, summary) = read(sources);
+    assert_eq!(paths, ["/a", "/b"]);
+    assert_eq!((summary.parsed, summary.unparsed.lines), (2, 1));
+}
+
+#[test]
 fn files_that_break_off_are_said_and_do_not_end_the_reading() {
     let directory = tempfile::tempdir().unwrap();
     let text: String = (0..20_000).map(|second| line(second % 3600, &format!("/{second}"))).collect();

@@ -10,6 +10,7 @@ use aiwaf_storage::{Store, system_clock};
 
 use super::{Check, proxies};
 use crate::engine;
+use crate::failure::with_causes;
 use crate::origins;
 use crate::output::short_time;
 use crate::session::Session;
@@ -23,7 +24,7 @@ pub(super) fn all(session: &Session<'_>) -> Vec<Check> {
         Err(error) => {
             let mend =
                 "mend that; until then the rest is checked by the defaults, and a service does not start";
-            checks.push(Check::failed("settings", format!("{error:#}"), mend));
+            checks.push(Check::failed("settings", with_causes(&error), mend));
             Settings::default()
         }
     };
@@ -95,7 +96,7 @@ fn lists(session: &Session<'_>) -> (Lists, Vec<Check>) {
         Ok(store) => store,
         Err(error) => {
             let mend = "correct storage.store or storage.data_dir (AIWAF_STORE, AIWAF_DATA_DIR)";
-            return (Lists::default(), vec![Check::failed("lists", format!("{error:#}"), mend)]);
+            return (Lists::default(), vec![Check::failed("lists", with_causes(&error), mend)]);
         }
     };
     let loaded = match store.load() {
@@ -286,7 +287,7 @@ fn countries(settings: &Settings, lists: &Lists) -> Check {
     if let Err(error) = engine::read_countries(path) {
         let mend =
             "correct geo_block.database_path (AIWAF_GEOIP_DB_PATH); until then nobody is blocked by country";
-        return Check::failed("country database", format!("{error:#}"), mend);
+        return Check::failed("country database", with_causes(&error), mend);
     }
     let age = fs::metadata(path).and_then(|found| found.modified()).ok().and_then(|time| time.elapsed().ok());
     if age.is_some_and(|age| age > OLD) {

@@ -116,9 +116,12 @@ impl Explanation<'_> {
         match (self.state, self.whitelist.first(), self.bans.first()) {
             (State::Whitelisted, Some(Entry(entry)), _) => {
                 out.heading("🟢 ", format_args!("{client} is whitelisted"))?;
-                let reason = printable(&entry.reason);
+                let reason = match &*printable(&entry.reason) {
+                    "" => String::new(),
+                    reason => format!(" ({reason})"),
+                };
                 let by = display_network(&entry.network);
-                out.text(format_args!("It passes every protection, by the entry {by} {reason}\n"))?;
+                out.text(format_args!("It passes every protection, by the entry {by}{reason}\n"))?;
                 out.text(format_args!("To end that: aiwaf remove whitelist {by}\n"))?;
             }
             (State::Banned, _, Some(Entry(ban))) => {
@@ -145,8 +148,12 @@ impl Explanation<'_> {
         }
         let others = self.bans.iter().skip(usize::from(self.state == State::Banned));
         for Entry(ban) in others {
-            let state = if ban.is_active(now) { "in force, too" } else { "ended" };
-            out.text(format_args!("\nAnother ban, {state}:\n"))?;
+            let heading = match (ban.is_active(now), self.state) {
+                (false, _) => "A ban that ended",
+                (true, State::Whitelisted) => "A ban without effect, for the whitelist wins",
+                (true, _) => "Another ban in force",
+            };
+            out.text(format_args!("\n{heading}:\n"))?;
             show_ban(ban, out)?;
         }
         self.history.show(log_dir, out)

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use aiwaf_core::{LogFormat, Timestamp};
+use aiwaf_core::{LineFormat, Timestamp};
 use aiwaf_storage::system_clock;
 use aiwaf_trainer::statistics::{LogSummary, StatisticsOptions, count_logs};
 use aiwaf_trainer::{FormatCount, ReadSummary, SourceProblem, UnparsedSample};
@@ -53,9 +53,10 @@ pub(crate) struct LogsArgs {
     #[arg(long, value_name = "DIR", conflicts_with = "paths")]
     log_dir: Option<PathBuf>,
 
-    /// The format of all files: combined, common, csv or json [default: that of each file, found out]
-    #[arg(long, value_name = "FORMAT")]
-    format: Option<LogFormat>,
+    /// The format of all files: combined, common, csv, json, w3c, or the pattern of nginx's log_format [default: that of
+    /// each file, found out]
+    #[arg(long, value_name = "FORMAT", value_parser = logs::line_format)]
+    format: Option<LineFormat>,
 
     /// Only requests from then on: 2h (two hours ago), 7d, 2025-09-14, 2025-09-14T10:30:00
     #[arg(long, value_name = "TIME")]
@@ -86,8 +87,8 @@ pub(crate) fn run(args: &LogsArgs, session: &mut Session<'_>) -> anyhow::Result<
     let now = system_clock();
     let options = args.options(session, now)?;
     let sources = logs::find(&args.paths, args.log_dir.as_deref(), session.settings()?)?;
-    let sources = match args.format {
-        Some(format) => sources.with_format(format),
+    let sources = match &args.format {
+        Some(format) => sources.with_format(format.clone()),
         None => sources,
     };
     let (statistics, read) = count_logs(sources, &options, &mut ProgressLine::new())?;

@@ -19,7 +19,8 @@ pub(super) fn notes(summary: &LogSummary) -> Vec<String> {
     let requests = |number: u64| if number == 1 { "request" } else { "requests" };
     if summary.unreadable_lines > 0 {
         let number = summary.unreadable_lines;
-        notes.push(format!("{} {} could not be read and are in no figure.", count(number), lines(number)));
+        let are = if number == 1 { "is" } else { "are" };
+        notes.push(format!("{} {} could not be read and {are} in no figure.", count(number), lines(number)));
     }
     if summary.outside_period > 0 {
         let number = summary.outside_period;

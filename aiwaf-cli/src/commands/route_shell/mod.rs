@@ -15,7 +15,7 @@ use anyhow::bail;
 
 use self::shell::{Next, Shell};
 use self::tree::{Node, route_of};
-use crate::failure::{FAILED, one_line, usage_error};
+use crate::failure::{FAILED, one_line, usage_error, with_causes};
 use crate::logs;
 use crate::output::{Output, ProgressLine, note};
 use crate::session::Session;
@@ -84,7 +84,7 @@ fn script(shell: &mut Shell, out: &mut Output<'_>) -> anyhow::Result<ExitCode> {
             Ok(Next::End) => break,
             Err(error) => {
                 failed = true;
-                note(one_line(&format!("{error:#}")));
+                note(one_line(&with_causes(&error)));
             }
         }
     }

@@ -13,7 +13,7 @@ use rustyline::validate::Validator;
 use rustyline::{Context, Editor, Helper};
 
 use super::shell::{Next, Shell};
-use crate::failure::one_line;
+use crate::failure::{one_line, with_causes};
 use crate::output::{Output, note};
 
 /// Reads commands until somebody ends it.
@@ -36,7 +36,7 @@ pub(super) fn interact(shell: &mut Shell, out: &mut Output<'_>) -> anyhow::Resul
                 match shell.execute(&line, out) {
                     Ok(Next::Command) => {}
                     Ok(Next::End) => break,
-                    Err(error) => note(one_line(&format!("{error:#}"))),
+                    Err(error) => note(one_line(&with_causes(&error))),
                 }
             }
             Err(ReadlineError::Interrupted) => {}

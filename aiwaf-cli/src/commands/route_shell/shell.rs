@@ -65,7 +65,11 @@ impl Shell {
             ("help" | "?", _) => help(out)?,
             ("exit" | "quit" | "q", "") => return Ok(Next::End),
             (unknown, _) => {
-                let names = COMMANDS.iter().map(|(usage, _)| usage.split(' ').next().unwrap_or(usage));
+                let names = || COMMANDS.iter().map(|(usage, _)| usage.split(' ').next().unwrap_or(usage));
+                if names().any(|name| name == unknown) {
+                    bail!("{unknown} takes nothing behind it: `help` shows how each is written");
+                }
+                let names = names();
                 let meant = closest(unknown, names).map(|name| format!("did you mean `{name}`? "));
                 bail!("there is no command {unknown:?}: {}`help` shows all", meant.unwrap_or_default());
             }

@@ -140,11 +140,13 @@ impl ColumnChart {
     fn write_axis(&self, page: &mut Markup, width: f64) {
         page.raw("<svg class=\"axis\" aria-hidden=\"true\">");
         let ticks =
-            self.columns.iter().enumerate().filter_map(|(at, column)| Some((at, column.tick.as_ref()?)));
-        for (number, (at, tick)) in ticks.enumerate() {
+            || self.columns.iter().enumerate().filter_map(|(at, column)| Some((at, column.tick.as_ref()?)));
+        // A narrow screen shows every second label: those with the dates, without which times of day mean nothing.
+        let first_shown = ticks().position(|(_, tick)| !tick.contains(':')).unwrap_or(0) % 2;
+        for (number, (at, tick)) in ticks().enumerate() {
             #[allow(clippy::cast_precision_loss)] // columns are few
             let left = width * at as f64;
-            page.raw(if number % 2 == 0 { "<g>" } else { "<g class=\"minor\">" });
+            page.raw(if number % 2 == first_shown { "<g>" } else { "<g class=\"minor\">" });
             page.raw("<line y1=\"0\" y2=\"5\" x1=\"").percentage(left).raw("\" x2=\"").percentage(left);
             // The first and last ones would be cut off at the edge.
             page.raw(match left {
@@ -213,6 +215,36 @@ mod tests {
             .map(|(highest, most)| round_step(highest, most));
         assert_eq!(steps, [1, 1, 2, 5, 10, 50, 500, 5]);
         assert!(u64::MAX.div_ceil(round_step(u64::MAX, 4)) <= 4);
+    }
+
+    #[test]
+    fn dates_are_among_the_labels_that_narrow_screens_show() {
+        let shown = |ticks: &[&str]| {
+            let column = |tick: &&str| Column {
+                label: String::new(),
+                tick: Some((*tick).to_owned()),
+                values: vec![1],
+            };
+            let chart = ColumnChart {
+                description: String::new(),
+                heading: "Time",
+                series: &[Series { name: "Passed", class: "passed" }],
+                columns: ticks.iter().map(column).collect(),
+                is_small: false,
+                is_upper: false,
+            };
+            let mut page = Markup::new();
+            chart.write_axis(&mut page, 0.1);
+            let page = page.into_string();
+            let is_shown = |tick: &&&str| {
+                let end = page.find(&format!(">{tick}</text>")).unwrap();
+                page[..end].rfind("<g>") > page[..end].rfind("<g class=\"minor\">")
+            };
+            ticks.iter().filter(is_shown).map(|tick| (*tick).to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(&["11:00", "18 May", "12:00", "19 May", "13:00"]), ["18 May", "19 May"]);
+        assert_eq!(shown(&["8 Sep", "03:00", "06:00"]), ["8 Sep", "06:00"]);
+        assert_eq!(shown(&["07:00", "08:00", "09:00"]), ["07:00", "09:00"]);
     }
 
     #[test]
