@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     options.nothing_else()?;
     let target = Metadata::read()?.target_directory;
     let start = SystemTime::now();
-    for bench in ["decision", "forest", "logs", "memory", "training", "service"] {
+    for bench in ["decision", "signatures", "forest", "logs", "memory", "training", "service"] {
         let mut command = cargo();
         command.args(["bench", "--package", "aiwaf-benches", "--bench", bench, "--"]);
         if options.has("--quick") {
@@ -173,6 +173,7 @@ fn rows(target: &Path, start: SystemTime, peer: Option<&ScikitLearn>) -> anyhow:
         Row::new("logs: lines parsed", training.parse_lines_per_second, PerSecond),
         Row::new("logs: lines trained from, the model included", training.train_lines_per_second, PerSecond),
     ];
+    rows.extend(signature_rows(&figures)?);
     rows.extend(forest_rows(&figures, peer)?);
     let shown = ["decision/inspect clean GET", LOG_LINES];
     let others = figures.criterion.iter().filter(|(name, _)| !shown.contains(&name.as_str()));
@@ -180,6 +181,28 @@ fn rows(target: &Path, start: SystemTime, peer: Option<&ScikitLearn>) -> anyhow:
         others.map(|(name, nanoseconds)| Row::new(name.replace('/', ": "), *nanoseconds, Nanoseconds)),
     );
     Ok(rows)
+}
+
+/// What `attack_signatures` costs alone.
+fn signature_rows(figures: &Figures) -> anyhow::Result<Vec<Row>> {
+    use Budget::AtMost;
+    use Unit::{Factor, Microseconds};
+
+    let micros = |name: &str| figures.median(&format!("signatures/{name}")).map(|median| median / 1e3);
+    let get = micros("GET, 300-byte query")?;
+    let further = (micros("9 KiB JSON")? - micros("1 KiB JSON")?) / 8.0;
+    let worst = figures.median("signatures worst/4 KiB query")? / 1e3;
+    Ok(vec![
+        Row::new("attack_signatures: GET with a 300-byte query", get, Microseconds).budget(AtMost(2.0)),
+        Row::new("attack_signatures: 1 KiB form", micros("1 KiB form")?, Microseconds).budget(AtMost(10.0)),
+        Row::new("attack_signatures: each further KiB of JSON", further, Microseconds).budget(AtMost(1.0)),
+        Row::new(
+            "attack_signatures: worst input found, per byte, to that GET's",
+            worst / 4096.0 / (get / 300.0),
+            Factor,
+        )
+        .budget(AtMost(20.0)),
+    ])
 }
 
 /// The measurement that counts 100,000 lines.
