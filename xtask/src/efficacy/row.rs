@@ -58,7 +58,24 @@ fn parse(line: &str, place: impl Fn() -> String) -> anyhow::Result<Option<Row>> 
         None => (line.to_owned(), format!("{} {} {}", text("method"), text("uri"), text("body"))),
     };
     let shown = shown.chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    Ok(Some(Row { id, is_attack, source: text("source"), category: text("category"), line, shown }))
+    let source = text("source") + apart(&value["meta"]);
+    Ok(Some(Row { id, is_attack, source, category: text("category"), line, shown }))
+}
+
+/// What sets a row apart from the others of its source, by the notes that public sets have: an encoding that makes an
+/// attack only where the application decodes it, or a paranoia level above those that are usual.
+fn apart(meta: &Value) -> &'static str {
+    let encoded = |name: &str| {
+        let encoding = meta[name].as_str().unwrap_or_default();
+        ["Base64", "UTF-16"].iter().any(|apart| encoding.starts_with(apart))
+    };
+    if encoded("encode") || encoded("encoder") {
+        " (encoded)"
+    } else if meta["pl"].as_u64().is_some_and(|level| level > 2) {
+        " (paranoia 3+)"
+    } else {
+        ""
+    }
 }
 
 /// `text` as the value of a parameter.
@@ -91,6 +108,21 @@ mod tests {
         let line = r#"{"id":"x","label":"benign","uri":"/a"}"#;
         let request = row(line).unwrap().unwrap();
         assert_eq!((request.line.as_str(), request.is_attack), (line, false));
+    }
+
+    #[test]
+    fn what_only_some_applications_decode_is_counted_apart() {
+        for (meta, source) in [
+            (r#"{"encoder":"Base64Flat"}"#, "s (encoded)"),
+            (r#"{"encode":"UTF-16"}"#, "s (encoded)"),
+            (r#"{"encoder":"URL"}"#, "s"),
+            (r#"{"pl":3}"#, "s (paranoia 3+)"),
+            (r#"{"pl":2}"#, "s"),
+            ("null", "s"),
+        ] {
+            let line = format!(r#"{{"label":"attack","source":"s","uri":"/a","meta":{meta}}}"#);
+            assert_eq!(row(&line).unwrap().unwrap().source, source, "{meta}");
+        }
     }
 
     #[test]

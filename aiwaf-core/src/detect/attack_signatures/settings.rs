@@ -26,6 +26,28 @@ pub struct AttackSignaturesSettings {
     pub demoted_rules: Vec<String>,
     /// Files with rules of your own, beside those that come with AIWAF. Core does no I/O: who builds the engine reads
     /// them and gives it their texts. Default: none.
+    ///
+    /// Such a file is written like `rules/*.toml` of this crate:
+    ///
+    /// ```toml
+    /// category = "probe"             # one of AttackCategory
+    ///
+    /// [words]                        # lists that patterns and literals may name as @{backups}
+    /// backups = ["old-site", "copy-of-site"]
+    ///
+    /// [[rule]]
+    /// id = "own-backup-folder"
+    /// description = "A folder where this site's backups lay"
+    /// why = "No page links to it any more."
+    /// fields = ["path"]              # default: whatever may be injected into
+    /// literals = ["@{backups}"]      # one of these has to be there before the pattern is tried
+    /// pattern = "^/@{backups}/"      # a regular expression for bytes, any case, white space ignored
+    /// matches = ["/old-site/x"]      # examples: what has to match, and what must not
+    /// passes = ["/old-sites"]
+    /// ```
+    ///
+    /// Further keys: `paranoia` (1 to 4, default 1), `severity` (default `critical`), `forms`, `headers`, `bytes`, and
+    /// `from_other_site = true` for what counts only where a browser follows a link of another site.
     pub rule_files: Vec<String>,
     /// Where rules don't count. Default: nowhere.
     pub exclusions: Vec<SignatureExclusion>,
