@@ -4,6 +4,7 @@ mod load;
 mod log;
 mod process;
 mod report;
+pub mod signatures;
 
 pub use load::Load;
 pub use log::write_log;

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask ci`, `bench`, `auc`, `efficacy`, `train` and `replay`.
+//! The project's own commands: `cargo xtask ci`, `bench`, `instructions`, `auc`, `efficacy`, `train` and `replay`.
 //!
 //! It starts other programs (cargo, the example) and talks to them as any user does; it links none of our crates.
 
@@ -8,6 +8,7 @@ mod ci;
 mod efficacy;
 mod example_smoke;
 mod http;
+mod instructions;
 mod metadata;
 mod options;
 mod replay;
@@ -27,7 +28,7 @@ Usage: cargo xtask COMMAND
 
 Commands:
   ci [--quick]
-      Runs all checks: tests, format, lints, every feature alone, documentation, licences, fuzzing for 20 seconds a
+      Runs all checks: tests, format, lints, every feature alone, documentation, licences, fuzzing for a minute a
       target, the measurements, the example. The last line is the sum of the tests.
       --quick  only tests, format and lints
   auc [--seeds N] [--json] FILE...
@@ -37,6 +38,9 @@ Commands:
       Measures, and prints the figures beside their budgets and peers. A figure over its budget is no failure.
       --quick  fewer samples: figures are rough
       --json   one JSON document instead of the table
+  instructions
+      Counts the instructions that attack_signatures takes for ordinary requests, by valgrind's callgrind: a figure that
+      other work on the machine does not change.
   train [--check] [--logs PATH] [--model FILE]
       Makes the model that is part of the repository, from a log of generated traffic, and says how good it is.
       --check       changes nothing; fails unless that model is the one that the code makes
@@ -71,6 +75,7 @@ fn dispatch(arguments: &[String]) -> anyhow::Result<()> {
         "auc" => auc::run(rest),
         "ci" => ci::run(rest),
         "bench" => bench::run(rest),
+        "instructions" => instructions::run(rest),
         "train" => train::run(rest),
         "replay" => replay::run(rest),
         "efficacy" => efficacy::run(rest),
