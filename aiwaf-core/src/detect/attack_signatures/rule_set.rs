@@ -16,10 +16,10 @@ use crate::decode::FormSet;
 /// The rules that run, ready to judge.
 pub(super) struct RuleSet {
     rules: Vec<Arc<Rule>>,
-    /// Looks for the literals of rules that need nothing else: run over every text.
+    /// The literals of rules that need nothing else: all that most texts are searched for.
     alone: Literals,
-    /// Looks for the literals of rules that need a byte as well: run over the few texts that have one.
-    with_bytes: Literals,
+    /// All literals, also those of rules that need a byte as well: for the texts that have one.
+    all: Literals,
     /// For each byte, which of the byte sets below it is in.
     byte_sets: Box<[u32; 256]>,
     /// The rules that bytes alone make worth a try, with their bit in `byte_sets`.
@@ -110,7 +110,7 @@ impl RuleSet {
             return Err(TooManyRules(format!("{} rules are more than {MAX_RULES}", rules.len())));
         }
         let mut alone: BTreeMap<&str, SmallVec<[u16; 2]>> = BTreeMap::new();
-        let mut with_bytes = alone.clone();
+        let mut all = alone.clone();
         let mut byte_sets = Box::new([0u32; 256]);
         let mut sets: Vec<&str> = Vec::new();
         let mut by_bytes = Vec::new();
@@ -120,9 +120,11 @@ impl RuleSet {
         for (number, rule) in (0u16..).zip(&rules) {
             targets = targets.union(rule.targets);
             forms = forms.union(rule.forms);
-            let owners_of = if rule.bytes.is_empty() { &mut alone } else { &mut with_bytes };
             for literal in &rule.literals {
-                owners_of.entry(literal).or_default().push(number);
+                all.entry(literal).or_default().push(number);
+                if rule.bytes.is_empty() {
+                    alone.entry(literal).or_default().push(number);
+                }
             }
             if rule.bytes.is_empty() {
                 continue;
@@ -145,8 +147,8 @@ impl RuleSet {
             }
         }
         let any_needed = needed_bytes.iter().fold(0, |any, needed| any | needed);
-        let (alone, with_bytes) = (Literals::new(alone)?, Literals::new(with_bytes)?);
-        Ok(Self { rules, alone, with_bytes, byte_sets, by_bytes, needed_bytes, any_needed, targets, forms })
+        let (alone, all) = (Literals::new(alone)?, Literals::new(all)?);
+        Ok(Self { rules, alone, all, byte_sets, by_bytes, needed_bytes, any_needed, targets, forms })
     }
 
     /// Whether any rule looks at such fields.
@@ -206,11 +208,12 @@ impl RuleSet {
         let mut add = |number: u16| {
             candidates.get_or_insert_with(|| Bits::new(self.rules.len())).set(usize::from(number));
         };
-        self.alone.find(text, &mut add);
-        if sets & self.any_needed != 0 {
-            self.with_bytes.find(text, |number| {
+        if sets & self.any_needed == 0 {
+            self.alone.find(text, &mut add);
+        } else {
+            self.all.find(text, |number| {
                 let needed = self.needed_bytes.get(usize::from(number)).copied().unwrap_or_default();
-                if needed & sets != 0 {
+                if needed == 0 || needed & sets != 0 {
                     add(number);
                 }
             });
