@@ -42,20 +42,24 @@ fn decode_once(text: &mut [u8]) -> (usize, bool) {
     let mut made_ampersand = false;
     let mut read = first;
     let mut written = first;
-    while let Some(&byte) = text.get(read) {
-        let reference = (byte == b'&').then(|| reference(&text[read + 1..])).flatten();
-        let Some((character, length)) = reference else {
-            text[written] = byte;
-            written += 1;
-            read += 1;
-            continue;
-        };
-        made_ampersand |= character == '&';
-        read += 1 + length;
-        // No reference is shorter than what it stands for.
-        let mut writer = Writer::new(&mut text[written..read]);
-        writer.push_character(character);
-        written += writer.text().len();
+    while read < text.len() {
+        // An ampersand stands here. What stays as it is begins with it, or behind the reference.
+        let (mut kept, mut search) = (read, read + 1);
+        if let Some((character, length)) = reference(&text[search..]) {
+            made_ampersand |= character == '&';
+            search += length;
+            kept = search;
+            // No reference is shorter than what it stands for.
+            let mut writer = Writer::new(&mut text[written..kept]);
+            writer.push_character(character);
+            written += writer.text().len();
+        }
+        let next = memchr::memchr(b'&', &text[search..]).map_or(text.len(), |after| search + after);
+        if written != kept {
+            text.copy_within(kept..next, written);
+        }
+        written += next - kept;
+        read = next;
     }
     (written, made_ampersand)
 }

@@ -1,6 +1,7 @@
 //! Percent encoding, and the other ways to spell a character that servers have fallen for.
 
 use super::Buffer;
+use super::scan::run_without;
 use super::scratch::{Scratch, Writer};
 
 /// Decodes bytes one after the other onto the end of a buffer, until nothing is left to decode.
@@ -166,16 +167,6 @@ fn decode_in_place(text: &mut [u8]) -> usize {
 /// How many bytes at the beginning stand for themselves; `None` if all do.
 fn length_of_run(text: &[u8]) -> Option<usize> {
     run_without(text, may_be_escape)
-}
-
-/// How many bytes there are before the first `special` one; `None` if there is none.
-fn run_without(text: &[u8], special: impl Fn(u8) -> bool) -> Option<usize> {
-    // Sixteen bytes at once, without branches, for as long as there is nothing.
-    let is_ordinary =
-        |chunk: &&[u8; 16]| chunk.iter().fold(0, |any, &byte| any | u8::from(special(byte))) == 0;
-    let (chunks, _) = text.as_chunks::<16>();
-    let ordinary = chunks.iter().take_while(is_ordinary).count() * 16;
-    Some(ordinary + text[ordinary..].iter().position(|&byte| special(byte))?)
 }
 
 /// Whether a byte begins an escape or, other than a hexadecimal digit, ends one; or is NUL.

@@ -1,5 +1,6 @@
 //! What shells take away from a word: quotes, backslashes, empty variables, carets.
 
+use super::scan::run_without;
 use super::scratch::Scratch;
 
 /// Gives `value` as a shell reads its words: without quotes inside of words (`c''at`, `c'a't`), backslashes
@@ -9,7 +10,7 @@ pub(super) fn unquote<'b>(value: &[u8], out: &'b mut Scratch) -> Option<&'b [u8]
     let mut out = out.writer(value.len());
     let mut changed = false;
     let mut rest = value;
-    while let Some(at) = rest.iter().position(|&byte| is_quoting(byte)) {
+    while let Some(at) = run_without(rest, is_quoting) {
         let (before, quoting) = rest.split_at(at);
         out.extend(before);
         let before = out.text().last().is_some_and(|byte| is_word(*byte));
@@ -45,7 +46,8 @@ fn taken_away(first: u8, after: &[u8], after_word: bool) -> Option<(&[u8], usize
 }
 
 fn is_quoting(byte: u8) -> bool {
-    matches!(byte, b'\'' | b'"' | b'\\' | b'^' | b'$')
+    // No branches, so that many bytes are looked at in one step.
+    [b'\'', b'"', b'\\', b'^', b'$'].iter().fold(0, |any, &quoting| any | u8::from(byte == quoting)) != 0
 }
 
 /// The longest quoted part of a word that is looked for.
