@@ -91,7 +91,9 @@ pub enum Error {
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// A settings file that can't be read.
-    #[error("reading the settings {path:?} failed: {source}; name a settings file that can be read, or none")]
+    #[error(
+        "reading the settings {path:?} failed: {source}; name one that can be read where this one was named (`AIWAF_CONFIG`, or an option), or none"
+    )]
     SettingsFile {
         /// The file.
         path: PathBuf,
