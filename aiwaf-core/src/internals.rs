@@ -1,7 +1,9 @@
 //! What fuzz targets and measurements need beside the public interface; nothing here is promised to stay.
 
 use crate::body::{self, BodyLimits};
-use crate::decode::{FormSet, Forms, Parameter, Part, Place, cookie_parameters, urlencoded_parameters};
+use crate::decode::{
+    FormSet, Forms, Kinds, Parameter, Part, Place, cookie_parameters, urlencoded_parameters,
+};
 
 /// The ways in which a value is decoded, by where it stood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +27,7 @@ impl Decoder {
             Source::Query => Place::Query,
             Source::Content => Place::Content,
         };
-        for (form, text) in self.forms.of(value, place, FormSet::ALL).iter() {
+        for (form, text) in self.forms.of(value, Kinds::of(value), place, FormSet::ALL).iter() {
             show(&format!("{form:?}"), text);
         }
     }
@@ -58,7 +60,11 @@ impl Decoder {
     }
 
     fn judge(&mut self, parameter: &Parameter<'_>) -> usize {
-        self.forms.of(parameter.value, parameter.place, FormSet::ALL).iter().map(|(_, text)| text.len()).sum()
+        self.forms
+            .of(parameter.value, Kinds::of(parameter.value), parameter.place, FormSet::ALL)
+            .iter()
+            .map(|(_, text)| text.len())
+            .sum()
     }
 }
 

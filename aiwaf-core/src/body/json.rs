@@ -320,12 +320,9 @@ impl Reader<'_, '_> {
 /// Where the next quote or backslash stands.
 fn end_of_run(text: &[u8]) -> Option<usize> {
     // Most strings are shorter than it takes to call a faster search.
-    for (at, &byte) in text.iter().take(16).enumerate() {
-        if byte == b'"' || byte == b'\\' {
-            return Some(at);
-        }
-    }
-    Some(16 + memchr::memchr2(b'"', b'\\', text.get(16..)?)?)
+    let (beginning, rest) = text.split_at_checked(16).unwrap_or((text, b""));
+    let end = beginning.iter().position(|&byte| byte == b'"' || byte == b'\\');
+    end.or_else(|| Some(beginning.len() + memchr::memchr2(b'"', b'\\', rest)?))
 }
 
 /// Where a string stands: in the body, or unescaped in the buffer.

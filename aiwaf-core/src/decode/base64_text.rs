@@ -7,20 +7,29 @@ use super::scratch::{Scratch, Writer};
 ///
 /// An ordinary word of that length decodes to bytes of which some are no text, but for one of a million.
 pub(super) fn decode<'b>(value: &[u8], out: &'b mut Scratch) -> Option<&'b [u8]> {
-    let value = without_prefix(value);
+    let digits = digits(value)?;
+    let mut out = out.writer(digits.len());
+    (decode_digits(digits, &mut out) && std::str::from_utf8(out.text()).is_ok()).then(|| &*out.finish())
+}
+
+/// Whether `value` begins as the Base64 of a text does: most of what is no text shows it there.
+pub(super) fn may_be(value: &[u8]) -> bool {
+    if value.len() < MIN_LENGTH {
+        return false;
+    }
+    let Some(beginning) = digits(value).and_then(|digits| digits.get(..MIN_LENGTH)) else { return false };
+    let mut memory = [0; MIN_LENGTH];
+    let mut out = Writer::new(&mut memory);
+    decode_digits(beginning, &mut out) && may_be_text(out.text())
+}
+
+/// The digits of `value`, if there are enough for a text, and so many that they can be all.
+fn digits(value: &[u8]) -> Option<&[u8]> {
+    let value = if value.starts_with(b"data:") { without_prefix(value) } else { value };
     let padding = value.iter().rev().take(2).take_while(|byte| **byte == b'=').count();
     let digits = &value[..value.len() - padding];
-    if digits.len() < MIN_LENGTH || digits.len() % 4 == 1 || (padding > 0 && !value.len().is_multiple_of(4)) {
-        return None;
-    }
-    // Most of what is no text shows it at the beginning.
-    let (beginning, rest) = digits.split_at(MIN_LENGTH);
-    let mut out = out.writer(value.len());
-    let is_text = decode_digits(beginning, &mut out)
-        && may_be_text(out.text())
-        && decode_digits(rest, &mut out)
-        && std::str::from_utf8(out.text()).is_ok();
-    is_text.then(|| &*out.finish())
+    let complete = digits.len() % 4 != 1 && (padding == 0 || value.len().is_multiple_of(4));
+    (digits.len() >= MIN_LENGTH && complete).then_some(digits)
 }
 
 /// What follows `data:text/html;base64,`.
@@ -57,7 +66,7 @@ fn may_be_text(text: &[u8]) -> bool {
 }
 
 /// The shortest text that is tried: what has fewer characters decodes to text by accident.
-pub(super) const MIN_LENGTH: usize = 16;
+const MIN_LENGTH: usize = 16;
 
 /// Where the prefix of a `data:` URL ends at the latest.
 const MAX_PREFIX: usize = 64;

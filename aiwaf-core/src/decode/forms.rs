@@ -51,9 +51,6 @@ impl FormSet {
     #[cfg(any(test, feature = "internals"))]
     pub(crate) const ALL: Self = Self(u8::MAX);
 
-    /// All but what a value is the Base64 of.
-    pub(crate) const AS_SENT: Self = Self(!(1 << Form::Base64 as u8));
-
     pub(crate) const fn with(self, form: Form) -> Self {
         Self(self.0 | 1 << form as u8)
     }
@@ -96,20 +93,28 @@ struct Base64Memory {
 }
 
 impl Forms {
-    /// Whether the value reads otherwise than it was sent, or may be the Base64 of something: if not, as with most, all
-    /// its forms but [`Form::Base64`] are the value itself.
-    pub(crate) fn has_others(value: &[u8], place: Place) -> bool {
-        let sent = Kinds::of(value);
-        let may_be_base64 = value.len() >= base64_text::MIN_LENGTH
-            && (!sent.any(Kinds::NOT_BASE64) || value.starts_with(b"data:"));
-        may_be_base64 || sent.any(INTERESTING) || place.has_plus_for_blank() && sent.any(Kinds::PLUS)
+    /// Two bytes that can give a value another form, though each alone can't.
+    pub(crate) const TELLING_PAIRS: [&'static str; 5] = ["/*", "  ", "//", "/.", "./"];
+
+    /// Whether a value of bytes of these kinds, with none of the [`TELLING_PAIRS`](Self::TELLING_PAIRS) in it, may read
+    /// otherwise than it was sent or be the Base64 of something. If not, as with most, all its forms but
+    /// [`Form::Base64`] are the value itself, but for the case of its letters.
+    pub(crate) fn has_others(value: &[u8], kinds: Kinds, place: Place) -> bool {
+        kinds.any(TELLING)
+            || place.has_plus_for_blank() && kinds.any(Kinds::PLUS)
+            || may_be_base64(value, kinds)
     }
 
-    /// The distinct forms of one value; of the dearer ones only those that are `wanted`. Takes linear time; one pass over
-    /// a value that hides nothing.
-    pub(crate) fn of<'s>(&'s mut self, value: &'s [u8], place: Place, wanted: FormSet) -> FormList<'s> {
+    /// The distinct forms of one value, of whose bytes the kinds are `sent`; of the dearer ones only those that are
+    /// `wanted`. Takes linear time.
+    pub(crate) fn of<'s>(
+        &'s mut self,
+        value: &'s [u8],
+        sent: Kinds,
+        place: Place,
+        wanted: FormSet,
+    ) -> FormList<'s> {
         let mut list = FormList::new(value);
-        let sent = Kinds::of(value);
         let plus = place.has_plus_for_blank() && sent.any(Kinds::PLUS);
         if !plus && !sent.any(INTERESTING) {
             // Nothing in it means anything; only Base64 consists of nothing but letters.
@@ -175,7 +180,15 @@ impl Forms {
     }
 }
 
-/// What gives a value another form, wherever it stands.
+/// What may give a value another form, whatever stands beside it, and not only one in lower case.
+const TELLING: Kinds =
+    Kinds::ESCAPE.and(Kinds::AMPERSAND).and(Kinds::BACKSLASH).and(Kinds::BREAK).and(Kinds::QUOTING);
+
+fn may_be_base64(value: &[u8], kinds: Kinds) -> bool {
+    (!kinds.any(Kinds::NOT_BASE64) || value.starts_with(b"data:")) && base64_text::may_be(value)
+}
+
+/// What may give a value another form.
 const INTERESTING: Kinds = Kinds::ESCAPE
     .and(Kinds::UPPER)
     .and(Kinds::AMPERSAND)
@@ -218,9 +231,7 @@ impl<'s> FormList<'s> {
 
     /// Adds what `value`, of which the kinds of bytes are known as it was sent, is the Base64 of.
     fn add_base64(&mut self, value: &[u8], sent: Kinds, memory: &'s mut Base64Memory) {
-        let may_be = !sent.any(Kinds::NOT_BASE64) || value.starts_with(b"data:");
-        if may_be
-            && value.len() >= base64_text::MIN_LENGTH
+        if may_be_base64(value, sent)
             && let Some(text) = base64_text::decode(value, &mut memory.text)
         {
             // There is no further form of it, so that this one undoes what scripts escape as well: letters in full, for
@@ -295,7 +306,7 @@ mod tests {
 
     fn forms(value: &[u8], place: Place) -> Vec<(Form, String)> {
         let mut forms = Forms::default();
-        let list = forms.of(value, place, FormSet::ALL);
+        let list = forms.of(value, Kinds::of(value), place, FormSet::ALL);
         list.iter().map(|(form, text)| (form, String::from_utf8_lossy(text).into_owned())).collect()
     }
 
@@ -318,9 +329,10 @@ mod tests {
             ("Li5cLi5cYm9vdC5pbmk=", Form::Base64, r"..\..\boot.ini"),
         ] {
             let mut forms = Forms::default();
-            let list = forms.of(value.as_bytes(), Place::Query, FormSet::ALL);
+            let value = value.as_bytes();
+            let list = forms.of(value, Kinds::of(value), Place::Query, FormSet::ALL);
             let text = String::from_utf8_lossy(list.get(form).unwrap_or_default());
-            assert_eq!(text, expected, "{form:?} of {value}");
+            assert_eq!(text, expected, "{form:?} of {}", value.escape_ascii());
         }
     }
 

@@ -26,6 +26,7 @@ pub(crate) use html_entities::decode_references;
 pub(crate) use parameter::{Parameter, Part, Place};
 pub(crate) use path::normalize_path;
 pub(crate) use query::{normalize_query, urlencoded_parameters};
+pub(crate) use scan::Kinds;
 
 use smallvec::SmallVec;
 

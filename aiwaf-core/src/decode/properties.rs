@@ -11,7 +11,7 @@ const PLACES: [Place; 6] =
     [Place::Path, Place::Query, Place::Form, Place::Cookie, Place::Header, Place::Content];
 
 fn form(value: &[u8], place: Place, form: Form) -> Option<Vec<u8>> {
-    Forms::default().of(value, place, FormSet::ALL).get(form).map(<[u8]>::to_vec)
+    Forms::default().of(value, Kinds::of(value), place, FormSet::ALL).get(form).map(<[u8]>::to_vec)
 }
 
 /// Values that are mostly made of what decoders look for.
@@ -36,7 +36,7 @@ proptest! {
     #[test]
     fn forms_are_distinct_and_never_longer(value in tricky(), place in proptest::sample::select(&PLACES[..])) {
         let mut forms = Forms::default();
-        let list = forms.of(&value, place, FormSet::ALL);
+        let list = forms.of(&value, Kinds::of(&value), place, FormSet::ALL);
         let all: Vec<_> = list.iter().collect();
         prop_assert_eq!(all[0], (Form::Sent, &value[..]));
         for (index, (form, text)) in all.iter().enumerate() {
@@ -49,9 +49,9 @@ proptest! {
     fn used_memory_changes_nothing(values in proptest::collection::vec(tricky(), 1..4)) {
         let mut used = Forms::default();
         for value in &values {
-            let list = used.of(value, Place::Query, FormSet::ALL);
+            let list = used.of(value, Kinds::of(value), Place::Query, FormSet::ALL);
             let mut fresh = Forms::default();
-            prop_assert!(list.iter().eq(fresh.of(value, Place::Query, FormSet::ALL).iter()));
+            prop_assert!(list.iter().eq(fresh.of(value, Kinds::of(value), Place::Query, FormSet::ALL).iter()));
         }
     }
 
@@ -71,14 +71,14 @@ proptest! {
     #[test]
     fn a_value_without_special_characters_has_one_form(value in "[a-z0-9_.,:;=()@!*~\u{e4}\u{4e2d}]{0,15}") {
         for place in PLACES {
-            prop_assert!(Forms::default().of(value.as_bytes(), place, FormSet::ALL).iter().count() == 1);
+            prop_assert!(Forms::default().of(value.as_bytes(), Kinds::of(value.as_bytes()), place, FormSet::ALL).iter().count() == 1);
         }
     }
 
     #[test]
     fn ordinary_text_is_only_folded_to_lower_case(value in "([A-Z]?[a-z]{1,8}( |, |\\. |: |! )){1,8}[0-9]{1,3}%") {
         let mut forms = Forms::default();
-        let list = forms.of(value.as_bytes(), Place::Content, FormSet::ALL);
+        let list = forms.of(value.as_bytes(), Kinds::of(value.as_bytes()), Place::Content, FormSet::ALL);
         let lower = value.to_lowercase();
         prop_assert!(list.iter().skip(1).all(|(form, text)| form == Form::Plain && text == lower.as_bytes()));
     }
@@ -130,12 +130,17 @@ proptest! {
     }
 
     #[test]
-    fn a_value_without_other_forms_has_one(value in "[ -~]{0,40}|[a-z0-9.,:;=()]{0,40}", place in proptest::sample::select(&PLACES[..])) {
-        if !Forms::has_others(value.as_bytes(), place) {
+    fn a_value_without_other_forms_has_one_but_for_its_case(
+        value in prop_oneof![tricky(), "[ -~]{0,40}|[a-zA-Z0-9.,:;=()/ -]{0,40}".prop_map(String::into_bytes)],
+        place in proptest::sample::select(&PLACES[..]),
+    ) {
+        let is_there = |pair: &&str| memchr::memmem::find(&value, pair.as_bytes()).is_some();
+        let kinds = Kinds::of(&value);
+        if !Forms::TELLING_PAIRS.iter().any(is_there) && !Forms::has_others(&value, kinds, place) {
             let mut forms = Forms::default();
-            let list = forms.of(value.as_bytes(), place, FormSet::ALL);
-            prop_assert!(list.iter().all(|(form, _)| form == Form::Sent));
-            prop_assert_eq!(list.same_as(Form::Sent), FormSet::AS_SENT);
+            let list = forms.of(&value, kinds, place, FormSet::ALL);
+            prop_assert!(list.iter().all(|(_, text)| text.eq_ignore_ascii_case(&value)));
+            prop_assert_eq!(list.get(Form::Base64), None);
         }
     }
 

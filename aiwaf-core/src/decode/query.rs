@@ -42,13 +42,15 @@ pub(crate) fn urlencoded_parameters(
         if rest.is_empty() {
             return true;
         }
-        let end = memchr::memchr(b'&', rest).unwrap_or(rest.len());
-        let (pair, after) = rest.split_at(end);
+        // Names are short, so that a search of many bytes at once does not pay.
+        let name_length = rest.iter().position(|byte| matches!(byte, b'=' | b'&')).unwrap_or(rest.len());
+        let (raw_name, after) = rest.split_at(name_length);
+        let (value, after) = match after.strip_prefix(b"=") {
+            Some(after) => after.split_at(end_of_value(after)),
+            None => (&[][..], after),
+        };
         rest = after.get(1..).unwrap_or_default();
-        let equals = memchr::memchr(b'=', pair);
-        let (raw_name, value) = pair.split_at(equals.unwrap_or(pair.len()));
-        let value = value.get(1..).unwrap_or_default();
-        let name = if raw_name.iter().any(|byte| matches!(byte, b'%' | b'+')) {
+        let name = if raw_name.iter().fold(false, |any, byte| any | matches!(byte, b'%' | b'+')) {
             percent::decode_once(raw_name, place.has_plus_for_blank(), &mut decoded_name);
             &*decoded_name
         } else {
@@ -65,4 +67,12 @@ pub(crate) fn urlencoded_parameters(
         visit(Parameter { name: b"", value: rest, part: Part::Raw, place });
     }
     rest.is_empty()
+}
+
+/// How long the value is that begins here.
+fn end_of_value(text: &[u8]) -> usize {
+    // Most are shorter than it takes to call a faster search.
+    let (beginning, rest) = text.split_at_checked(16).unwrap_or((text, b""));
+    let end = beginning.iter().position(|&byte| byte == b'&');
+    end.unwrap_or_else(|| beginning.len() + memchr::memchr(b'&', rest).unwrap_or(rest.len()))
 }

@@ -2,7 +2,7 @@
 
 /// Which kinds of bytes a value has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Kinds(u16);
+pub(crate) struct Kinds(u16);
 
 impl Kinds {
     /// What begins an escape of URLs, an overlong or fullwidth UTF-8 character, or is NUL.
@@ -23,9 +23,27 @@ impl Kinds {
     pub(super) const QUOTING: Self = Self(1 << 7);
     /// What is in neither alphabet of Base64.
     pub(super) const NOT_BASE64: Self = Self(1 << 8);
+    /// White space but the blank, and `#`: what SQL takes for a blank or a comment whatever stands beside it.
+    pub(super) const BREAK: Self = Self(1 << 9);
+
+    /// The kinds of one byte.
+    pub(crate) const fn of_byte(byte: u8) -> Self {
+        Self(KINDS[byte as usize])
+    }
+
+    /// The kinds as a number, of which the lower 16 bits are taken.
+    pub(crate) const fn bits(self) -> u64 {
+        self.0 as u64
+    }
+
+    /// The kinds of which this is [`bits`](Self::bits), whatever the bits above are.
+    #[allow(clippy::cast_possible_truncation)] // the bits above are somebody else's
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        Self(bits as u16)
+    }
 
     /// The kinds of all bytes of a value.
-    pub(super) fn of(value: &[u8]) -> Self {
+    pub(crate) fn of(value: &[u8]) -> Self {
         // Two chains of `or`, so that each need not wait for the one before.
         let (pairs, last) = value.as_chunks::<2>();
         let (mut even, mut odd) = (last.first().map_or(0, |&byte| KINDS[usize::from(byte)]), 0);
@@ -60,7 +78,8 @@ const KINDS: [u16; 256] = {
             b'&' => Kinds::AMPERSAND,
             b'\\' => Kinds::BACKSLASH,
             b'/' => Kinds::SLASH,
-            b'-' | b'#' | b' ' | b'\t'..=b'\r' => Kinds::COMMENT,
+            b'#' | b'\t'..=b'\r' => Kinds::COMMENT.and(Kinds::BREAK),
+            b'-' | b' ' => Kinds::COMMENT,
             b'\'' | b'"' | b'$' | b'^' => Kinds::QUOTING,
             _ => Kinds(0),
         };

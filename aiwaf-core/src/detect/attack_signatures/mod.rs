@@ -6,7 +6,7 @@
 //!
 //! Rules are data: the files in `rules/`, one for each kind of attack, and whatever files an operator adds. A rule says
 //! what an attack *is*: breaking out of a quote, calling a function, naming a command and its argument. It is tried only
-//! on values that hold one of its literals, which one automaton looks for, all rules at once.
+//! on values that hold one of its literals, which one pass looks for, all rules at once.
 
 mod category;
 mod detector;
@@ -14,6 +14,7 @@ mod hit;
 mod html;
 mod rule;
 mod rule_set;
+mod scan;
 mod settings;
 mod sql;
 mod target;
@@ -30,12 +31,12 @@ pub use rule_set::TooManyRules;
 pub use settings::{AttackSignaturesSettings, SignatureExclusion};
 
 use self::rule::{Rule, built_in};
-use self::rule_set::RuleSet;
+use self::rule_set::{Candidates, RuleSet};
 use self::target::Target;
 use super::Inspection;
 use crate::body::{self, BodyLimits};
 use crate::decode::{
-    Form, FormSet, Forms, Parameter, Part, Place, cookie_parameters, normalize_pattern, urlencoded_parameters,
+    Form, Forms, Parameter, Part, Place, cookie_parameters, normalize_pattern, urlencoded_parameters,
 };
 use crate::protection::Protection;
 use crate::request::Request;
@@ -58,7 +59,7 @@ pub enum SignatureError {
     /// A rule file that can't be used.
     #[error(transparent)]
     File(#[from] RuleFileError),
-    /// More rules than an automaton takes.
+    /// More rules than an engine takes.
     #[error(transparent)]
     TooMany(#[from] TooManyRules),
     /// A setting that names a rule which does not exist.
@@ -359,37 +360,28 @@ impl Judge<'_> {
         if !rules.looks_at(value.target) {
             return;
         }
+        let as_sent = rules.candidates(value.text);
+        if as_sent.clear(value.text, value.place) {
+            return;
+        }
         let header = if value.target == Target::Header {
             std::str::from_utf8(value.name).unwrap_or_default()
         } else {
             ""
         };
-        if !Forms::has_others(value.text, value.place) {
-            rules.judge(
-                value.text,
-                || FormSet::AS_SENT,
-                value.target,
-                header,
-                |rule, range| {
-                    self.note(rule, value, value.text, range);
-                },
-            );
-            return;
-        }
-        let list = forms.of(value.text, value.place, rules.forms());
-        let mut judge = |form: Form, text: &[u8]| {
+        let list = forms.of(value.text, as_sent.kinds, value.place, rules.forms());
+        let mut judge = |form: Form, text: &[u8], candidates: &Candidates| {
             let forms = || list.same_as(form);
-            rules.judge(text, forms, value.target, header, |rule, range| self.note(rule, value, text, range))
+            rules.judge(text, candidates, forms, value.target, header, |rule, range| {
+                self.note(rule, value, text, range);
+            });
         };
-        // Literals are found in any case: what is not in the plain form is not in the value as sent either.
-        let plain_first = list.differs_in_case();
-        let mut is_candidate = true;
-        for (form, text) in list.iter().filter(|(form, _)| !(plain_first && *form == Form::Sent)) {
-            let candidate = judge(form, text);
-            is_candidate = if form == Form::Plain { candidate } else { is_candidate };
-        }
-        if plain_first && is_candidate {
-            judge(Form::Sent, value.text);
+        for (form, text) in list.iter() {
+            if form == Form::Sent || form == Form::Plain && list.differs_in_case() {
+                judge(form, text, &as_sent);
+            } else {
+                judge(form, text, &rules.candidates(text));
+            }
         }
     }
 

@@ -1,105 +1,94 @@
-//! Rules compiled together: one automaton over all literals, which says whose pattern is worth a try.
+//! Rules compiled together: one search for all literals, which says whose pattern is worth a try.
 
 use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aho_corasick::automaton::Automaton;
-use aho_corasick::{Anchored, MatchKind, dfa};
 use smallvec::SmallVec;
 
 use super::rule::Rule;
+use super::scan::Scanner;
 use super::target::{Target, TargetSet};
 use crate::body::BodyMark;
-use crate::decode::FormSet;
+use crate::decode::{FormSet, Forms, Kinds, Place};
 
 /// The rules that run, ready to judge.
 pub(super) struct RuleSet {
     rules: Vec<Arc<Rule>>,
-    /// The literals of rules that need nothing else: all that most texts are searched for.
-    alone: Literals,
-    /// All literals, also those of rules that need a byte as well: for the texts that have one.
-    all: Literals,
-    /// For each byte, which of the byte sets below it is in.
-    byte_sets: Box<[u32; 256]>,
-    /// The rules that bytes alone make worth a try, with their bit in `byte_sets`.
-    by_bytes: Vec<(u16, u32)>,
+    /// Looks for all literals, and says of which byte sets a text has a byte.
+    scanner: Scanner,
+    /// The rules that own each literal. Those that nobody owns are the pairs that give a value another form.
+    owners: Vec<SmallVec<[u16; 2]>>,
+    /// The rules that bytes alone make worth a try, with the bit of their byte set.
+    by_bytes: Vec<(u16, u64)>,
+    /// All of these bits together.
+    any_by_bytes: u64,
     /// For each rule, the byte sets of which it needs one, besides a literal; 0 is no condition.
-    needed_bytes: Vec<u32>,
-    /// All of them together.
-    any_needed: u32,
+    needed_bytes: Vec<u64>,
     /// What each rule looks at, together: what no rule looks at costs nothing.
     targets: TargetSet,
     /// What forms they look at.
     forms: FormSet,
 }
 
-/// Literals, and the rules that each may belong to.
-struct Literals {
-    automaton: dfa::DFA,
-    owners: Vec<SmallVec<[u16; 2]>>,
-}
-
-impl Literals {
-    fn new(owners_of: BTreeMap<&str, SmallVec<[u16; 2]>>) -> Result<Self, TooManyRules> {
-        let literals: Vec<&str> = owners_of.keys().copied().collect();
-        let automaton = dfa::DFA::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::Standard)
-            .start_kind(aho_corasick::StartKind::Unanchored)
-            .build(&literals)
-            .map_err(|error| TooManyRules(error.to_string()))?;
-        Ok(Self { automaton, owners: owners_of.into_values().collect() })
-    }
-
-    /// Calls `found` with every rule that owns a literal in `text`, perhaps repeatedly.
-    fn find(&self, text: &[u8], mut found: impl FnMut(u16)) {
-        let automaton = &self.automaton;
-        let Ok(mut state) = automaton.start_state(Anchored::No) else { return };
-        for byte in text {
-            state = automaton.next_state(Anchored::No, state, *byte);
-            if automaton.is_special(state) && automaton.is_match(state) {
-                for index in 0..automaton.match_len(state) {
-                    let literal = automaton.match_pattern(state, index).as_usize();
-                    self.owners.get(literal).into_iter().flatten().copied().for_each(&mut found);
-                }
-            }
-        }
-    }
-}
-
-/// Rules that are too many or too long for an automaton.
+/// Rules that are too many for one engine.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the rules can't be compiled: {0}")]
+#[error("the rules can't be used together: {0}")]
 pub struct TooManyRules(String);
 
-/// A set of small numbers.
-struct Bits(SmallVec<[u64; 4]>);
+/// A set of numbers, of which small ones cost least.
+#[derive(Default)]
+struct Bits {
+    /// The numbers below [`u128::BITS`].
+    small: u128,
+    /// The others, a bit for each.
+    large: Vec<u64>,
+}
 
 impl Bits {
-    /// The empty set, of numbers below `count`.
-    fn new(count: usize) -> Self {
-        Self(SmallVec::from_elem(0, count.div_ceil(64)))
+    fn set(&mut self, number: usize) {
+        let Some(large) = number.checked_sub(u128::BITS as usize) else {
+            self.small |= 1 << number;
+            return;
+        };
+        let (index, bit) = (large / 64, 1 << (large % 64));
+        if index >= self.large.len() {
+            self.large.resize(index + 1, 0);
+        }
+        if let Some(word) = self.large.get_mut(index) {
+            *word |= bit;
+        }
     }
 
-    fn set(&mut self, number: usize) {
-        if let Some(word) = self.0.get_mut(number / 64) {
-            *word |= 1 << (number % 64);
+    /// Keeps the numbers of which `keep` says so.
+    fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
+        self.small = ones(self.small).filter(|bit| keep(*bit)).fold(0, |kept, bit| kept | 1 << bit);
+        for (word, start) in self.large.iter_mut().zip((u128::BITS as usize..).step_by(64)) {
+            let kept = ones(u128::from(*word)).filter(|bit| keep(start + bit));
+            *word = kept.fold(0, |kept, bit| kept | 1 << bit);
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.small == 0 && self.large.iter().all(|word| *word == 0)
     }
 
     fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        self.0.iter().enumerate().flat_map(|(index, word)| {
-            let mut left = *word;
-            std::iter::from_fn(move || {
-                let bit = left.trailing_zeros() as usize;
-                (left != 0).then(|| {
-                    left &= left - 1;
-                    index * 64 + bit
-                })
-            })
-        })
+        let large = self.large.iter().zip((u128::BITS as usize..).step_by(64));
+        ones(self.small)
+            .chain(large.flat_map(|(word, start)| ones(u128::from(*word)).map(move |bit| start + bit)))
     }
+}
+
+/// The numbers of the bits that are set.
+fn ones(mut bits: u128) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let bit = bits.trailing_zeros() as usize;
+        (bits != 0).then(|| {
+            bits &= bits - 1;
+            bit
+        })
+    })
 }
 
 impl RuleSet {
@@ -109,9 +98,9 @@ impl RuleSet {
         if rules.len() > MAX_RULES {
             return Err(TooManyRules(format!("{} rules are more than {MAX_RULES}", rules.len())));
         }
-        let mut alone: BTreeMap<&str, SmallVec<[u16; 2]>> = BTreeMap::new();
-        let mut all = alone.clone();
-        let mut byte_sets = Box::new([0u32; 256]);
+        let mut owners: BTreeMap<&str, SmallVec<[u16; 2]>> = BTreeMap::new();
+        owners.extend(Forms::TELLING_PAIRS.map(|pair| (pair, SmallVec::new())));
+        let mut byte_sets = [0u32; 256];
         let mut sets: Vec<&str> = Vec::new();
         let mut by_bytes = Vec::new();
         let mut needed_bytes = vec![0; rules.len()];
@@ -121,10 +110,7 @@ impl RuleSet {
             targets = targets.union(rule.targets);
             forms = forms.union(rule.forms);
             for literal in &rule.literals {
-                all.entry(literal).or_default().push(number);
-                if rule.bytes.is_empty() {
-                    alone.entry(literal).or_default().push(number);
-                }
+                owners.entry(literal).or_default().push(number);
             }
             if rule.bytes.is_empty() {
                 continue;
@@ -141,14 +127,21 @@ impl RuleSet {
                 byte_sets[usize::from(byte)] |= bit;
             }
             if rule.literals.is_empty() {
-                by_bytes.push((number, bit));
+                by_bytes.push((number, u64::from(bit)));
             } else if let Some(needed) = needed_bytes.get_mut(usize::from(number)) {
-                *needed = bit;
+                *needed = u64::from(bit);
             }
         }
-        let any_needed = needed_bytes.iter().fold(0, |any, needed| any | needed);
-        let (alone, all) = (Literals::new(alone)?, Literals::new(all)?);
-        Ok(Self { rules, alone, all, byte_sets, by_bytes, needed_bytes, any_needed, targets, forms })
+        Ok(Self {
+            scanner: Scanner::new(owners.keys().copied(), &byte_sets),
+            owners: owners.into_values().collect(),
+            any_by_bytes: by_bytes.iter().fold(0, |any, (_, bit)| any | bit),
+            rules,
+            by_bytes,
+            needed_bytes,
+            targets,
+            forms,
+        })
     }
 
     /// Whether any rule looks at such fields.
@@ -168,19 +161,43 @@ impl RuleSet {
         }
     }
 
-    /// Calls `hit` with every rule that matches `text`, of a field of the kind `target`, and where.
-    /// `forms` says which forms of the field the text is. The answer is whether any rule was worth a try. `header` is the name of a header, and empty for anything else.
+    /// What is worth a try on `text`: one quick pass.
+    pub(super) fn candidates(&self, text: &[u8]) -> Candidates {
+        let mut rules = Bits::default();
+        let mut has_pair = false;
+        let facts = self.scanner.scan(text, |literal| {
+            let owners = self.owners.get(literal).map_or(&[][..], SmallVec::as_slice);
+            has_pair |= owners.is_empty();
+            for rule in owners {
+                rules.set(usize::from(*rule));
+            }
+        });
+        let sets = facts.byte_sets();
+        if !rules.is_empty() {
+            let needed = |rule: usize| self.needed_bytes.get(rule).copied().unwrap_or_default();
+            rules.retain(|rule| needed(rule) == 0 || needed(rule) & sets != 0);
+        }
+        if sets & self.any_by_bytes != 0 {
+            for (number, _) in self.by_bytes.iter().filter(|(_, bit)| sets & bit != 0) {
+                rules.set(usize::from(*number));
+            }
+        }
+        Candidates { rules, kinds: facts.kinds(), has_pair }
+    }
+
+    /// Calls `hit` with every one of the `candidates` that matches `text`, of a field of the kind `target`, and where.
+    /// `forms` says which forms of the field the text is; `header` is the name of a header, and empty for anything else.
     pub(super) fn judge(
         &self,
         text: &[u8],
+        candidates: &Candidates,
         forms: impl FnOnce() -> FormSet,
         target: Target,
         header: &str,
         mut hit: impl FnMut(&Rule, std::ops::Range<usize>),
-    ) -> bool {
-        let Some(candidates) = self.candidates(text) else { return false };
+    ) {
         let forms = LazyCell::new(forms);
-        for number in candidates.iter() {
+        for number in candidates.rules.iter() {
             let Some(rule) = self.rules.get(number) else { continue };
             let named =
                 rule.headers.is_empty() || rule.headers.iter().any(|name| name.eq_ignore_ascii_case(header));
@@ -192,40 +209,28 @@ impl RuleSet {
                 hit(rule, range);
             }
         }
-        true
+    }
+}
+
+/// What is worth a try on a text. It is the same for texts that differ in nothing but the case of letters.
+pub(super) struct Candidates {
+    /// The rules whose literals and bytes are there.
+    rules: Bits,
+    /// What bytes the text has.
+    pub(super) kinds: Kinds,
+    /// Whether one of the [`Forms::TELLING_PAIRS`] is there.
+    has_pair: bool,
+}
+
+impl Candidates {
+    /// Whether no rule can match `text`, of which these are the candidates, in any form: so it is with most values.
+    pub(super) fn clear(&self, text: &[u8], place: Place) -> bool {
+        self.is_empty() && !self.has_pair && !Forms::has_others(text, self.kinds, place)
     }
 
-    /// Whether the literals and bytes of any rule are there.
-    #[cfg(test)]
-    pub(super) fn proposes_any(&self, text: &[u8]) -> bool {
-        self.candidates(text).is_some()
-    }
-
-    /// The rules whose literals and bytes are there; `None` for none, as for nearly every honest value.
-    fn candidates(&self, text: &[u8]) -> Option<Bits> {
-        let sets = text.iter().fold(0, |sets, byte| sets | self.byte_sets[usize::from(*byte)]);
-        let mut candidates: Option<Bits> = None;
-        let mut add = |number: u16| {
-            candidates.get_or_insert_with(|| Bits::new(self.rules.len())).set(usize::from(number));
-        };
-        if sets & self.any_needed == 0 {
-            self.alone.find(text, &mut add);
-        } else {
-            self.all.find(text, |number| {
-                let needed = self.needed_bytes.get(usize::from(number)).copied().unwrap_or_default();
-                if needed == 0 || needed & sets != 0 {
-                    add(number);
-                }
-            });
-        }
-        if sets != 0 {
-            for (number, bit) in &self.by_bytes {
-                if sets & bit != 0 {
-                    add(*number);
-                }
-            }
-        }
-        candidates
+    /// Whether no rule can match the text as it is.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rules.is_empty()
     }
 }
 

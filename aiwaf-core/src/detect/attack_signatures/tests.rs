@@ -2,6 +2,7 @@
 
 use super::rule::built_in;
 use super::*;
+use crate::decode::{FormSet, Kinds};
 use crate::detect::tests::Exchange;
 
 const TARGETS: [Target; 15] = [
@@ -33,13 +34,14 @@ fn matches(rule: &Arc<Rule>, value: &str) -> bool {
     }
     let set = RuleSet::new(vec![rule.clone()]).unwrap();
     let mut forms = Forms::default();
-    let list = forms.of(value.as_bytes(), Place::Content, FormSet::ALL);
+    let list = forms.of(value.as_bytes(), Kinds::of(value.as_bytes()), Place::Content, FormSet::ALL);
     let target = TARGETS.into_iter().find(|target| rule.targets.contains(*target)).unwrap();
     let header = rule.headers.first().map_or("x-any", String::as_str);
     let mut matched = false;
     for (form, text) in list.iter() {
         set.judge(
             text,
+            &set.candidates(text),
             || list.same_as(form),
             target,
             header,
@@ -174,10 +176,11 @@ fn literals_hide_nothing_that_a_pattern_matches() {
         let set = RuleSet::new(vec![rule.clone()]).unwrap();
         for example in built_in().iter().flat_map(|other| &other.examples.matches) {
             let mut forms = Forms::default();
-            let list = forms.of(example.as_bytes(), Place::Content, FormSet::ALL);
+            let kinds = Kinds::of(example.as_bytes());
+            let list = forms.of(example.as_bytes(), kinds, Place::Content, FormSet::ALL);
             for (form, text) in list.iter() {
                 let also = list.same_as(form);
-                if rule.forms.overlaps(also) && rule.find(text).is_some() && !set.proposes_any(text) {
+                if rule.forms.overlaps(also) && rule.find(text).is_some() && set.candidates(text).is_empty() {
                     hidden.push(format!("{} {example:?}", rule.id));
                 }
             }

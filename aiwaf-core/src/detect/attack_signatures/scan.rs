@@ -1,0 +1,255 @@
+//! One pass over a value: what bytes it has, and which literals.
+
+use std::collections::BTreeMap;
+
+use crate::decode::Kinds;
+
+/// Literals, looked for all at once and in any case, and sets of bytes.
+///
+/// Each literal is known by three bytes of it that are rare in ordinary requests. Where such a triple stands, and only
+/// there, the literals that are known by it are compared. A step takes loads that wait for none before them, which is
+/// half the time of a step of an automaton; comparisons are as many as literals share a triple.
+pub(super) struct Scanner {
+    /// For each byte its letter, its [`Kinds`] and its sets, as in [`Facts`].
+    bytes: Box<[u64; 256]>,
+    /// The triples by which literals are known, a bit for each.
+    known: Box<[u64; PAIRS]>,
+    /// How many triples are known before those of each word of `known`.
+    before: Box<[u32; PAIRS]>,
+    /// For each known triple, in their order, where its literals begin in `literals`.
+    starts: Vec<u32>,
+    /// The literals, those that are known by the same triple together.
+    literals: Vec<Literal>,
+}
+
+/// A literal, known by a triple.
+struct Literal {
+    number: usize,
+    /// Where in the text the triple ends.
+    end: usize,
+    text: Box<[u8]>,
+}
+
+/// What is known of the bytes of a value, together: letters in the lowest bits, then kinds, then 32 sets.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Facts(u64);
+
+impl Facts {
+    const KINDS: u32 = 8;
+    const SETS: u32 = 32;
+
+    /// Which kinds of bytes there are.
+    pub(super) const fn kinds(self) -> Kinds {
+        Kinds::from_bits(self.0 >> Self::KINDS)
+    }
+
+    /// The byte sets of which there is a byte, a bit for each.
+    pub(super) const fn byte_sets(self) -> u64 {
+        self.0 >> Self::SETS
+    }
+}
+
+/// The words of 64 bits that say of each triple whether it is known: one for each two letters, but for some that share
+/// one.
+const PAIRS: usize = 1 << 12;
+
+/// The two letters that stand before a third one, and the ones before them, which mean nothing.
+#[derive(Clone, Copy, Default)]
+struct Pair(usize);
+
+impl Pair {
+    /// The pair that ends with this letter.
+    #[inline]
+    const fn then(self, letter: u64) -> Self {
+        #[allow(clippy::cast_possible_truncation)] // a letter is less than 128
+        let letter = letter as usize;
+        Self(self.0 << 6 ^ letter)
+    }
+
+    /// Its place among all.
+    #[inline]
+    const fn index(self) -> usize {
+        self.0 % PAIRS
+    }
+
+    /// The number of the triple of this pair and a letter.
+    const fn triple(self, letter: u64) -> usize {
+        self.index() * 64 + (letter % 64) as usize
+    }
+}
+
+impl Scanner {
+    /// Literals of two bytes or more, which are numbered in this order; and for each byte in which sets it is, a bit for
+    /// each.
+    pub(super) fn new<'l>(literals: impl Iterator<Item = &'l str>, byte_sets: &[u32; 256]) -> Self {
+        let mut bytes = Box::new([0; 256]);
+        for ((byte, sets), facts) in (0..=u8::MAX).zip(byte_sets).zip(&mut *bytes) {
+            *facts =
+                letter(byte) | Kinds::of_byte(byte).bits() << Facts::KINDS | u64::from(*sets) << Facts::SETS;
+        }
+        let ordinary = ordinary_triples();
+        let mut by_triple: BTreeMap<usize, Vec<Literal>> = BTreeMap::new();
+        for (number, text) in literals.map(str::as_bytes).enumerate() {
+            let literal = |end| Literal { number, end, text: text.into() };
+            if let [first, second] = *text {
+                // Whatever stands behind it.
+                let pair = Pair::default().then(letter(first)).then(letter(second));
+                for third in 0..64 {
+                    by_triple.entry(pair.triple(third)).or_default().push(literal(3));
+                }
+            }
+            let commonness = |(_, triple): &(usize, usize)| {
+                let sharers = by_triple.get(triple).map_or(0, Vec::len);
+                (ordinary.get(triple).copied().unwrap_or_default(), sharers)
+            };
+            if let Some((end, rarest)) = (3..).zip(triples(text)).min_by_key(commonness) {
+                by_triple.entry(rarest).or_default().push(literal(end));
+            }
+        }
+        #[allow(clippy::large_stack_arrays)] // for a moment, when rules are compiled
+        let mut known = Box::new([0; PAIRS]);
+        for triple in by_triple.keys() {
+            known[triple / 64] |= 1 << (triple % 64);
+        }
+        let mut before = Box::new([0; PAIRS]);
+        let mut count = 0;
+        for (before, known) in before.iter_mut().zip(&*known) {
+            *before = count;
+            count += u64::count_ones(*known);
+        }
+        let starts = by_triple.values().scan(0, |start, literals| {
+            Some(std::mem::replace(start, *start + u32::try_from(literals.len()).unwrap_or(u32::MAX)))
+        });
+        let starts = starts.collect();
+        Self { bytes, known, before, starts, literals: by_triple.into_values().flatten().collect() }
+    }
+
+    /// Calls `found` with the number of each literal in `text`, perhaps repeatedly; says what is known of all bytes.
+    pub(super) fn scan(&self, text: &[u8], mut found: impl FnMut(usize)) -> Facts {
+        let (mut facts, mut pair) = (0, Pair::default());
+        for (at, &byte) in text.iter().enumerate() {
+            let fact = self.bytes[usize::from(byte)];
+            facts |= fact;
+            if self.known[pair.index()] >> (fact % 64) & 1 != 0 {
+                self.compare(pair, fact, text, at + 1, &mut found);
+            }
+            pair = pair.then(fact % LETTERS_END);
+        }
+        // The end counts as a third byte: a literal of two may stand there.
+        if self.known[pair.index()] & 1 != 0 {
+            self.compare(pair, 0, text, text.len() + 1, &mut found);
+        }
+        Facts(facts)
+    }
+
+    /// Compares the literals that are known by the triple of `pair` and `third`, which ends at `end`.
+    #[cold]
+    fn compare(&self, pair: Pair, third: u64, text: &[u8], end: usize, found: &mut impl FnMut(usize)) {
+        let earlier = self.known[pair.index()] & ((1 << (third % 64)) - 1);
+        let index = (self.before[pair.index()] + earlier.count_ones()) as usize;
+        let start =
+            |index: usize| self.starts.get(index).map_or(self.literals.len(), |start| *start as usize);
+        for literal in self.literals.get(start(index)..start(index + 1)).unwrap_or_default() {
+            let begin = end.checked_sub(literal.end);
+            let part = begin.and_then(|begin| text.get(begin..begin + literal.text.len()));
+            let is_there =
+                |part: &[u8]| part.iter().zip(&*literal.text).all(|(a, b)| a.to_ascii_lowercase() == *b);
+            if part.is_some_and(is_there) {
+                found(literal.number);
+            }
+        }
+    }
+}
+
+/// The triples in `text`.
+fn triples(text: &[u8]) -> impl Iterator<Item = usize> {
+    text.windows(3).map(|bytes| {
+        let [.., third] = *bytes else { return 0 };
+        let pair = bytes.iter().take(2).fold(Pair::default(), |pair, &byte| pair.then(letter(byte)));
+        pair.triple(letter(third))
+    })
+}
+
+/// How often each triple is in what ordinary requests consist of.
+fn ordinary_triples() -> BTreeMap<usize, u32> {
+    let mut counts = BTreeMap::new();
+    for triple in triples(include_bytes!("ordinary.txt")) {
+        *counts.entry(triple).or_default() += 1;
+    }
+    counts
+}
+
+fn letter(byte: u8) -> u64 {
+    u64::from(LETTERS[usize::from(byte)])
+}
+
+/// Letters are less than this.
+const LETTERS_END: u64 = 128;
+
+/// A letter for each byte, the same for all control characters, for all bytes of UTF-8, and for the two cases of a
+/// letter.
+const LETTERS: [u8; 256] = {
+    let mut letters = [0; 256];
+    let mut next = 2;
+    let mut index = 0;
+    while index < 256 {
+        #[allow(clippy::cast_possible_truncation)] // the index of a table for bytes
+        let byte = index as u8;
+        letters[index] = match byte {
+            0..=0x1f | 0x7f => 0,
+            0x80.. => 1,
+            b'a'..=b'z' => letters[byte.to_ascii_uppercase() as usize],
+            _ => {
+                next += 1;
+                next - 1
+            }
+        };
+        index += 1;
+    }
+    letters
+};
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn found(literals: &[&str], text: &str) -> BTreeSet<usize> {
+        let mut numbers = BTreeSet::new();
+        let scanner = Scanner::new(literals.iter().copied(), &[0; 256]);
+        scanner.scan(text.as_bytes(), |number| {
+            numbers.insert(number);
+        });
+        numbers
+    }
+
+    proptest! {
+        #[test]
+        fn just_the_literals_in_a_text_are_found(
+            literals in proptest::collection::vec("[a-c0-2 ./]{2,4}|[ -~]{2,6}", 1..12),
+            text in "[a-cA-C0-2 ./]{0,60}",
+            at in any::<prop::sample::Index>(),
+        ) {
+            let lower: Vec<String> = literals.iter().map(|literal| literal.to_ascii_lowercase()).collect();
+            let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
+            let text = format!("{text}{}{text}", at.get(&literals));
+            let expected = (0..lower.len()).filter(|&number| text.to_ascii_lowercase().contains(lower[number]));
+            prop_assert_eq!(found(&lower, &text), expected.collect());
+        }
+    }
+
+    #[test]
+    fn facts_of_all_bytes_are_together() {
+        let mut sets = [0; 256];
+        sets[usize::from(b'(')] = 1 << 31;
+        sets[usize::from(b'x')] = 1;
+        let scanner = Scanner::new([].into_iter(), &sets);
+        for text in ["x(", "a(x", "((x)"] {
+            let facts = scanner.scan(text.as_bytes(), |_| {});
+            assert_eq!((facts.byte_sets(), facts.kinds()), (1 << 31 | 1, Kinds::of(text.as_bytes())));
+        }
+    }
+}
