@@ -14,21 +14,22 @@ use self::tag::{Attributes, Tag, next_tag};
 /// The first tag of `text` that would run code; `None` if there is none. Takes linear time.
 pub(super) fn active_content(text: &[u8]) -> Option<Range<usize>> {
     let mut at = 0;
-    let mut tags = 0;
+    let mut left = text.len() * MAX_READ;
     while let Some(tag) = next_tag(text, at) {
         let mut attributes = tag.attributes();
         if is_active_tag(&tag, &mut attributes) {
             return Some(tag.start..attributes.end(text));
         }
-        tags += 1;
         // Tags that begin within this one count as well, for a page may have closed a quote before; but not for ever.
-        at = if tags <= MAX_NESTED { tag.name_end } else { attributes.end(text).max(tag.name_end) };
+        let end = attributes.end(text).max(tag.name_end);
+        left = left.saturating_sub(end - tag.start);
+        at = if left > 0 { tag.name_end } else { end };
     }
     None
 }
 
-/// Tags that are looked at for others within them.
-const MAX_NESTED: usize = 64;
+/// How often a text is read for tags within tags.
+const MAX_READ: usize = 4;
 
 fn is_active_tag(tag: &Tag<'_>, attributes: &mut Attributes<'_>) -> bool {
     let name = tag.local_name();
