@@ -73,6 +73,7 @@ mod request;
 mod request_info;
 mod request_line;
 mod scanning_paths;
+mod secret_names;
 mod settings;
 mod state;
 mod suggest;
@@ -113,6 +114,7 @@ pub use protection::{Mode, Preset, Protection, ProtectionSet, UnknownProtection}
 pub use request::{Headers, Outcome, Request};
 pub use request_line::{RequestLine, RequestLineError};
 pub use scanning_paths::is_scanning_path;
+pub use secret_names::SecretNames;
 pub use settings::{
     ClientSettings, ExemptionSettings, LoggingSettings, ProtectionSettings, Settings, SettingsError,
     StorageSettings, TrustedProxy,

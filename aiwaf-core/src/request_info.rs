@@ -2,12 +2,13 @@
 
 use crate::bans::BanSettings;
 use crate::request::Request;
+use crate::secret_names::SecretNames;
 
 /// The request as a JSON object of printable ASCII with `method`, `path`, `query`, `host` and the chosen `headers`.
 ///
 /// It has at most [`BanSettings::extended_request_info_max_bytes`] bytes, whatever the request holds. No value takes
 /// more than a quarter of that, so that a long path leaves room for the rest; `"truncated": true` says that something
-/// was cut or left out. Values of headers that may hold secrets are `[REDACTED]`. Bytes that are no UTF-8 show as
+/// was cut or left out. Values of headers and parameters that may hold secrets are `[REDACTED]`. Bytes that are no UTF-8 show as
 /// U+FFFD. Fields that the request does not have are left out.
 pub(crate) fn describe(request: &Request<'_>, settings: &BanSettings) -> String {
     let max = settings.extended_request_info_max_bytes as usize;
@@ -20,7 +21,7 @@ pub(crate) fn describe(request: &Request<'_>, settings: &BanSettings) -> String 
     };
     object.field("method", request.method.as_bytes());
     object.field("path", request.path);
-    object.field("query", request.query);
+    object.field("query", &SecretNames::default().redact_query(request.query));
     object.field("host", request.header("host").unwrap_or_default());
     object.open("headers");
     for name in &settings.extended_request_info_headers {

@@ -292,6 +292,19 @@ pub enum Field {
     Cookie(Box<str>),
 }
 
+impl Field {
+    /// The name of the parameter or cookie that it is, if it is one.
+    pub fn parameter(&self) -> Option<&str> {
+        match self {
+            Self::QueryParameter(name)
+            | Self::BodyField(name)
+            | Self::FileName(name)
+            | Self::Cookie(name) => Some(name),
+            Self::Method | Self::Path | Self::Query | Self::Header(_) | Self::Protocol | Self::Body => None,
+        }
+    }
+}
+
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

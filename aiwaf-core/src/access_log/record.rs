@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::protection::Protection;
 use crate::request::{Outcome, Request};
 use crate::request_line::origin_form;
+use crate::secret_names::SecretNames;
 use crate::timestamp::Timestamp;
 use crate::verdict::{Action, Finding, Verdict};
 
@@ -113,6 +114,18 @@ impl<'a> AccessRecord<'a> {
             response_time: Some(outcome.response_time),
             block: BlockMark::from_verdict(verdict),
             ..Self::new(request.time, request.client)
+        }
+    }
+
+    /// Hides the values of parameters that hold secrets, in the target and in the referer.
+    pub fn redact(&mut self, secrets: &SecretNames) {
+        if let Cow::Owned(target) = secrets.redact_target(&self.target) {
+            self.target = target.into();
+        }
+        if let Some(referer) = &mut self.referer
+            && let Cow::Owned(redacted) = secrets.redact_target(referer)
+        {
+            *referer = redacted.into();
         }
     }
 

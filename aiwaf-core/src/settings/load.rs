@@ -26,6 +26,7 @@ const NAMES: &[(&str, &str)] = &[
     ("GEO_BLOCK_COUNTRIES", "geo_block.blocked_countries"),
     ("LOG_DIR", "logging.dir"),
     ("LOG_FORMAT", "logging.format"),
+    ("LOG_REDACT_PARAMETERS", "logging.redact_parameters"),
     ("MAX_PAGE_TIME", "honeypot.max_page_time"),
     ("MIDDLEWARES", "protections.enabled"),
     ("MIN_AI_LOGS", "ai_anomaly.min_ai_logs"),

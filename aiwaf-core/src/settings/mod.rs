@@ -25,6 +25,7 @@ use crate::detect::rate_limit::RateLimitSettings;
 use crate::detect::uuid_tamper::UuidTamperSettings;
 use crate::policy::PathRule;
 use crate::protection::{Mode, Preset, Protection, ProtectionSet};
+use crate::secret_names::SecretNames;
 
 /// Everything that can be set, section by section as in `aiwaf.toml`.
 ///
@@ -221,6 +222,10 @@ pub struct LoggingSettings {
     pub rotate_bytes: u64,
     /// So many renamed files are kept of each log, 1 to 1,000. Default: 10.
     pub keep_files: u32,
+    /// Parameters of a query or a body of whose values the logs only hold `[REDACTED]`
+    /// (`AIWAF_LOG_REDACT_PARAMETERS`), see [`SecretNames`]. Default: [`SecretNames::DEFAULT`], what usually holds
+    /// passwords and tokens.
+    pub redact_parameters: Vec<String>,
 }
 
 impl Default for LoggingSettings {
@@ -231,6 +236,7 @@ impl Default for LoggingSettings {
             format: LogFormat::Combined,
             rotate_bytes: 100 * 1024 * 1024,
             keep_files: 10,
+            redact_parameters: SecretNames::DEFAULT.map(str::to_owned).into(),
         }
     }
 }

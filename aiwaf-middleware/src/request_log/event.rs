@@ -3,12 +3,19 @@
 use std::fmt::{self, Display, Write};
 use std::net::IpAddr;
 
-use aiwaf_core::{AccessRecord, Finding, Request, Timestamp, Verdict};
+use aiwaf_core::{AccessRecord, Finding, Request, SecretNames, Timestamp, Verdict};
 
 /// Something that an operator should find in `aiwaf.log`.
 pub(crate) enum Event<'a> {
     /// A request was denied, or a protection in monitor mode would have denied it.
-    Finding { request: &'a Request<'a>, finding: &'a Finding, verdict: &'a Verdict, monitored: bool },
+    Finding {
+        request: &'a Request<'a>,
+        finding: &'a Finding,
+        verdict: &'a Verdict,
+        monitored: bool,
+        /// The parameters whose values the line does not show.
+        secrets: &'a SecretNames,
+    },
     /// Anything else: its name, and what is known.
     Other { name: &'static str, details: &'a [(&'static str, &'a dyn Display)] },
 }
@@ -18,8 +25,8 @@ impl Event<'_> {
     pub(super) fn push(&self, time: Timestamp, line: &mut Vec<u8>) {
         push(line, format_args!("time={time} "));
         match self {
-            Self::Finding { request, finding, verdict, monitored } => {
-                push_finding(line, request, finding, *monitored);
+            Self::Finding { request, finding, verdict, monitored, secrets } => {
+                push_finding(line, request, finding, *monitored, secrets);
                 if let Some(ban) = verdict.ban.as_ref().filter(|_| !monitored) {
                     push(line, format_args!(" ban={} ban_until=", ban.network));
                     match ban.expires {
@@ -40,7 +47,13 @@ impl Event<'_> {
     }
 }
 
-fn push_finding(line: &mut Vec<u8>, request: &Request<'_>, finding: &Finding, monitored: bool) {
+fn push_finding(
+    line: &mut Vec<u8>,
+    request: &Request<'_>,
+    finding: &Finding,
+    monitored: bool,
+    secrets: &SecretNames,
+) {
     let mark = if monitored { " monitor=true" } else { "" };
     let action = finding.action.name();
     push(line, format_args!("action={action}{mark} protection={} client=", finding.protection));
@@ -48,7 +61,7 @@ fn push_finding(line: &mut Vec<u8>, request: &Request<'_>, finding: &Finding, mo
         push_bounded(line, request.path);
         if !request.query.is_empty() {
             line.push(b'?');
-            push_bounded(line, request.query);
+            push_bounded(line, &secrets.redact_query(request.query));
         }
     });
     line.extend_from_slice(b" reason=");
@@ -57,7 +70,8 @@ fn push_finding(line: &mut Vec<u8>, request: &Request<'_>, finding: &Finding, mo
         line.extend_from_slice(b" field=");
         push_text(line, &matched.field);
         line.extend_from_slice(b" matched=");
-        push_text(line, &matched.text);
+        let is_secret = matched.field.parameter().is_some_and(|name| secrets.contains(name.as_bytes()));
+        push_text(line, if is_secret { &SecretNames::REDACTED } else { &matched.text });
     }
 }
 
@@ -179,6 +193,7 @@ mod tests {
             finding: &finding,
             verdict: &verdict,
             monitored: false,
+            secrets: &SecretNames::default(),
         });
         assert_eq!(
             text,
@@ -190,6 +205,7 @@ mod tests {
             finding: &finding,
             verdict: &verdict,
             monitored: true,
+            secrets: &SecretNames::default(),
         });
         assert!(text.contains(" action=block monitor=true protection="), "{text}");
     }
@@ -211,7 +227,9 @@ mod tests {
                 .with_method(&method).with_uri(&uri);
             let finding = Finding::block(Protection::RateLimit, Reason::Blacklisted(reason.clone().into()));
             let verdict = Verdict::allow(ProtectionSet::ALL);
-            let event = Event::Finding { request: &request, finding: &finding, verdict: &verdict, monitored: false };
+            let secrets = SecretNames::default();
+            let event =
+                Event::Finding { request: &request, finding: &finding, verdict: &verdict, monitored: false, secrets: &secrets };
             let text = line(&event);
             prop_assert_eq!(text.matches('\n').count(), 1);
             prop_assert!(text.trim_end().bytes().all(|byte| (b' '..=b'~').contains(&byte)));

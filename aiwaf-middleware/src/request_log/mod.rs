@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use aiwaf_core::{AccessRecord, LogFormat, LoggingSettings, Timestamp};
+use aiwaf_core::{AccessRecord, LogFormat, LoggingSettings, SecretNames, Timestamp};
 use parking_lot::{Condvar, Mutex};
 
 use self::rotation::RotatingFile;
@@ -27,6 +27,7 @@ use crate::waf::Clock;
 pub(crate) struct RequestLog {
     shared: Arc<Shared>,
     format: LogFormat,
+    secrets: SecretNames,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -127,15 +128,22 @@ impl RequestLog {
         });
         let mut writer = Writer::new(Arc::clone(&shared), files, clock);
         let thread = std::thread::Builder::new().name("aiwaf-logs".to_owned()).spawn(move || writer.run())?;
-        Ok(Self { shared, format: settings.format, thread: Mutex::new(Some(thread)) })
+        let secrets = SecretNames::new(&settings.redact_parameters);
+        Ok(Self { shared, format: settings.format, secrets, thread: Mutex::new(Some(thread)) })
     }
 
     /// Logs a request in `access.log`, and in `error.log` if it was answered with an error.
-    pub(crate) fn request(&self, record: &AccessRecord<'_>) {
-        self.line(LogName::Access, |line| self.format.write(record, line));
+    pub(crate) fn request(&self, mut record: AccessRecord<'_>) {
+        record.redact(&self.secrets);
+        self.line(LogName::Access, |line| self.format.write(&record, line));
         if record.status >= 400 {
-            self.line(LogName::Error, |line| event::push_error(record, line));
+            self.line(LogName::Error, |line| event::push_error(&record, line));
         }
+    }
+
+    /// The parameters whose values no line shows.
+    pub(crate) fn secrets(&self) -> &SecretNames {
+        &self.secrets
     }
 
     /// Logs something in `aiwaf.log`.
@@ -249,11 +257,11 @@ mod tests {
         let log = start(dir.path(), |settings| settings.format = LogFormat::Csv);
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| (0..1000).for_each(|_| log.request(&record())));
+                scope.spawn(|| (0..1000).for_each(|_| log.request(record())));
             }
         });
         log.shutdown();
-        log.request(&record());
+        log.request(record());
         let access = fs::read_to_string(dir.path().join("access.log")).unwrap();
         assert_eq!(access.lines().count(), 4001, "a header and 4,000 requests");
         assert!(access.starts_with(LogFormat::Csv.header().unwrap()));
@@ -269,7 +277,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let log = start(dir.path(), |_| {});
         for count in 1..=3 {
-            log.request(&record());
+            log.request(record());
             assert!(log.flush(Duration::from_secs(10)));
             assert_eq!(fs::read_to_string(dir.path().join("access.log")).unwrap().lines().count(), count);
         }
@@ -282,11 +290,11 @@ mod tests {
         fs::write(&logs, "a file where the directory should be").unwrap();
         let log = start(&logs, |_| {});
         for _ in 0..3 {
-            log.request(&record());
+            log.request(record());
             assert!(log.flush(Duration::from_secs(10)));
         }
         fs::remove_file(&logs).unwrap();
-        log.request(&record());
+        log.request(record());
         assert!(log.flush(Duration::from_secs(10)));
         log.shutdown();
         assert_eq!(fs::read_to_string(logs.join("access.log")).unwrap().lines().count(), 1);

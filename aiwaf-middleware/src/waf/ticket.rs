@@ -178,7 +178,7 @@ impl Ticket {
         {
             let mut record = AccessRecord::from_request(&request, &outcome, &self.verdict);
             record.bytes = bytes;
-            log.request(&record);
+            log.request(record);
         }
     }
 
@@ -235,6 +235,9 @@ fn log_findings(waf: &Aiwaf, request: &Request<'_>, verdict: &Verdict) {
         .map(|finding| (finding, true))
         .chain(verdict.finding.as_deref().map(|finding| (finding, false)))
     {
-        log.event(request.time, &Event::Finding { request, finding, verdict, monitored });
+        log.event(
+            request.time,
+            &Event::Finding { request, finding, verdict, monitored, secrets: log.secrets() },
+        );
     }
 }

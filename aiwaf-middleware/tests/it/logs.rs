@@ -78,6 +78,26 @@ async fn original_defect_22_23_24_25_logs_read_back_in_all_formats() {
 }
 
 #[tokio::test]
+async fn secrets_are_in_no_log() {
+    let site = Site::new();
+    let waf = site.builder(|settings| settings.bans.capture_extended_request_info = true).build().unwrap();
+    let service = waf.layer().layer(service_fn(hello));
+    let mut request = browser("203.0.113.9", "GET", "/a?q=shoes&password=geheim1");
+    request.headers_mut().insert("referer", "https://shop.example/?user[token]=geheim2".parse().unwrap());
+    status(&service, request).await;
+    let attack = "/missing?password=geheim3'+union+select+1,2--&x=1";
+    assert_eq!(status(&service, browser("203.0.113.10", "GET", attack)).await, 403);
+    for (name, shown) in [
+        ("access.log", "/a?q=shoes&password=[REDACTED]"),
+        ("error.log", "/missing?password=[REDACTED]&x=1"),
+        ("aiwaf.log", "field=\"query parameter password\" matched=\"[REDACTED]\""),
+    ] {
+        let text = site.log(&waf, name);
+        assert!(text.contains(shown) && !text.contains("geheim"), "{name}: {text}");
+    }
+}
+
+#[tokio::test]
 async fn rotated_logs_hold_every_request_once() {
     let site = Site::new();
     let waf = site
