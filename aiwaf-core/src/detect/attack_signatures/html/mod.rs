@@ -35,7 +35,7 @@ fn is_active_tag(tag: &Tag<'_>, attributes: &mut Attributes<'_>) -> bool {
     let name = tag.local_name();
     if RUNS_CODE.contains(&name) {
         // Cut off behind its name it is what somebody has typed so far into a search box.
-        return tag.name_end < tag.text_length();
+        return tag.name_end < tag.text_length() && !tag.is_mentioned();
     }
     if tag.closing {
         return false;
@@ -46,6 +46,11 @@ fn is_active_tag(tag: &Tag<'_>, attributes: &mut Attributes<'_>) -> bool {
     let mut other_charset = false;
     for attribute in attributes.by_ref() {
         if is_active(attribute.name, attribute.value) {
+            return true;
+        }
+        // Whoever copies a video's code into an editor gets its address in quotes.
+        let is_odd_frame = name == b"iframe" && attribute.name == b"src" && !attribute.quoted;
+        if is_odd_frame && !attribute.value.is_empty() {
             return true;
         }
         if needs.is_some_and(|needed| needed.contains(&attribute.name)) {

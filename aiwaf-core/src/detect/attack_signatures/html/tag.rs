@@ -15,10 +15,15 @@ pub(super) struct Tag<'t> {
 pub(super) struct Attribute<'t> {
     pub(super) name: &'t [u8],
     pub(super) value: &'t [u8],
+    /// Whether the value stands in quotes.
+    pub(super) quoted: bool,
 }
 
 /// How far a tag is read: no honest one is longer, and so reading stays linear whatever is unclosed.
 const LONGEST: usize = 2048;
+
+/// How far a text goes on behind a tag that is only mentioned: what is read for each tag has to have an end.
+const LONGEST_SENTENCE: usize = 256;
 
 /// The next tag of `text` from `at` on.
 pub(super) fn next_tag(text: &[u8], at: usize) -> Option<Tag<'_>> {
@@ -47,6 +52,22 @@ impl<'t> Tag<'t> {
         let from = self.start + 1 + usize::from(self.closing);
         let name = self.text.get(from..self.name_end).unwrap_or_default();
         name.iter().rposition(|byte| *byte == b':').and_then(|colon| name.get(colon + 1..)).unwrap_or(name)
+    }
+
+    /// Whether a sentence goes on behind it, as where somebody writes about the tag: a blank, and then nothing of which
+    /// code that does something consists. Without brackets, signs and backticks nothing is called or assigned.
+    pub(super) fn is_mentioned(&self) -> bool {
+        let behind = self.text.get(self.name_end..).and_then(|rest| rest.strip_prefix(b"> "));
+        let is_prose = |byte: &u8| {
+            byte.is_ascii_alphanumeric()
+                || matches!(byte, b' ' | b',' | b'.' | b'?' | b'!' | b'\'' | b':' | b'<' | b'>' | b'/')
+        };
+        behind.is_some_and(|behind| {
+            !self.closing
+                && behind.len() <= LONGEST_SENTENCE
+                && behind.iter().any(u8::is_ascii_alphabetic)
+                && behind.iter().all(is_prose)
+        })
     }
 
     /// The length of the text that it stands in.
@@ -99,10 +120,11 @@ impl<'t> Iterator for Attributes<'t> {
         self.rest = rest;
         self.take_while(is_space);
         if self.rest.first() != Some(&b'=') {
-            return Some(Attribute { name, value: b"" });
+            return Some(Attribute { name, value: b"", quoted: false });
         }
         self.rest = self.rest.get(1..).unwrap_or_default();
         self.take_while(is_space);
+        let quoted = matches!(self.rest.first(), Some(b'"' | b'\''));
         let value = match self.rest.first() {
             Some(quote @ (b'"' | b'\'')) => {
                 let body = self.rest.get(1..).unwrap_or_default();
@@ -112,7 +134,7 @@ impl<'t> Iterator for Attributes<'t> {
             }
             _ => self.take_while(|byte| !is_space(byte) && byte != b'>'),
         };
-        Some(Attribute { name, value })
+        Some(Attribute { name, value, quoted })
     }
 }
 

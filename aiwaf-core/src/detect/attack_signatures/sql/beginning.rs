@@ -9,8 +9,11 @@ use super::words::Word;
 /// at which that is sure.
 pub(super) fn begins_as_injection(tokens: &[Token]) -> Option<usize> {
     let mut reader = Reader::new(tokens, 0);
-    // A statement by itself.
-    if matches!(reader.word(), Some(Word::Statement | Word::Command | Word::Select))
+    // A statement by itself. Other languages have `exec(..)` and `print(..)` as well, and people `execute plans`.
+    let is_common = reader.word() == Some(Word::Command)
+        && (reader.kind(1) == Some(Kind::Open) || reader.kind(1) == Some(Kind::Name) && tokens.len() == 2);
+    if !is_common
+        && matches!(reader.word(), Some(Word::Statement | Word::Command | Word::Select))
         && is_strict_statement(&mut Reader::new(tokens, 0))
     {
         return Some(2);
@@ -88,9 +91,9 @@ fn condition(reader: &mut Reader<'_>, start: &Start) -> Option<usize> {
             Operand::Literal | Operand::Text { closed: true, .. } if reader.at_comment() => true,
             Operand::Literal if start.is_closed && reader.at_end() => true,
             Operand::UnknownCall => start.is_number() && reader.at_comment(),
-            // `or true`
+            // `or true`, `1 or true`
             Operand::Literal => {
-                start.operand.is_none()
+                (start.operand.is_none() || start.is_number())
                     && reader.at_end_or_comment()
                     && first == Some(Kind::Word(Word::Constant))
             }
@@ -131,10 +134,12 @@ fn clause(reader: &mut Reader<'_>, start: &Start) -> Option<usize> {
         }
         Kind::Word(Word::Compare) if start.operand.is_some() || start.is_closed => {
             reader.take_comparison();
+            let is_known = matches!(reader.word(), Some(Word::Constant));
             let right = reader.take_operand()?;
             right == Operand::Query
                 || (right == Operand::Call && (is_number || start.is_closed))
-                || (is_number && right.is_constant() && reader.at_comment())
+                // `1 like 1--`, `1 is not null`
+                || (is_number && right.is_constant() && (reader.at_comment() || is_known && reader.at_end()))
         }
         Kind::Word(Word::Special) if is_number => {
             reader.kind(1) == Some(Kind::Word(Word::Special)) || reader.kind(2) == Some(Kind::Open)

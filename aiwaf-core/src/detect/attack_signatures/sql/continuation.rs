@@ -4,6 +4,7 @@ use super::grammar::{Operand, Reader};
 use super::quotation::Quotation;
 use super::statement::continues_statement;
 use super::token::Kind;
+use super::words::Word;
 
 /// `' or 1=1`, `' = '`, `'||(select ..`: the string is an operand. Gives the token at which that is sure; `brackets`
 /// says whether brackets were closed before.
@@ -56,7 +57,10 @@ fn continues_condition(reader: &mut Reader<'_>, quotation: &Quotation<'_>, brack
         Operand::Literal if matches!(reader.peek(), None | Some(Kind::Close | Kind::Semicolon)) => {
             Some(operand_end - 1)
         }
-        Operand::Text { .. } if quotation.is_rejoined(operand) && !quotation.quotes_a_word() => {
+        Operand::Text { .. }
+            if quotation.is_rejoined(operand)
+                && (quotation.is_whole_value() || !quotation.quotes_a_word()) =>
+        {
             // `' or '1`: true; `shoes" and "bags` is a search.
             let text = reader.tokens.get(operand_end - 1)?;
             let text = quotation.value.get(text.start + 1..text.end).unwrap_or_default();
@@ -108,10 +112,17 @@ fn continues_calculation(reader: &mut Reader<'_>, quotation: &Quotation<'_>) -> 
     }
 }
 
-/// Behind `',`: a list of values that ends in a comment (`', 1, 2)--`), or has a query in it.
+/// Behind `',`: a list of values that ends in a comment (`', 1, 2)--`), or has a query in it; or of columns that are
+/// set (`', admin=1 where id=5`).
 fn continues_list(reader: &mut Reader<'_>) -> Option<usize> {
     loop {
         let operand = reader.take_operand()?;
+        if operand == Operand::Name && reader.take_comparison() {
+            reader.take_operand()?;
+            if matches!(reader.word(), Some(Word::Where)) {
+                return Some(reader.at);
+            }
+        }
         let is_closed = reader.tokens.get(reader.at - 1).is_some_and(|token| token.kind == Kind::Close);
         if operand == Operand::Query || (operand == Operand::Call && is_closed) {
             return Some(reader.at - 1);

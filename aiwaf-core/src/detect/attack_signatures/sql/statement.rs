@@ -86,52 +86,7 @@ pub(super) fn is_statement(reader: &mut Reader<'_>) -> bool {
                 None => is_select_list(reader),
             }
         }
-        Word::Statement => {
-            reader.take_while(|kind| {
-                matches!(kind, Kind::Word(Word::Before)) || kind == Kind::Word(Word::Logic)
-            });
-            let next = reader.peek();
-            match next {
-                // `drop table x`, `create user x`, `load data infile`
-                Some(Kind::Word(Word::Object)) => matches!(
-                    reader.kind(1),
-                    Some(Kind::Name | Kind::Word(_) | Kind::Open | Kind::Other) | None
-                ),
-                // `insert into x (`, `insert into x values`, `insert into x select`
-                Some(Kind::Word(Word::Into)) => {
-                    matches!(reader.kind(1), Some(Kind::Name | Kind::Word(_)))
-                        && (matches!(
-                            reader.kind(2),
-                            Some(Kind::Open | Kind::Dot | Kind::Word(Word::Values | Word::Select)) | None
-                        ))
-                }
-                // `delete from x where`
-                Some(Kind::Word(Word::From)) => {
-                    matches!(reader.kind(1), Some(Kind::Name | Kind::Word(_)))
-                        && matches!(
-                            reader.kind(2),
-                            Some(
-                                Kind::Word(Word::Where)
-                                    | Kind::Semicolon
-                                    | Kind::Dot
-                                    | Kind::Comment(Tail::Trivial)
-                            ) | None
-                        )
-                }
-                // `update x set y = z`
-                Some(Kind::Name) => {
-                    reader.at += 1;
-                    while reader.take(Kind::Dot) {
-                        reader.at += 1;
-                    }
-                    reader.take_word(Word::Set) && {
-                        reader.take_operand();
-                        reader.take_comparison()
-                    }
-                }
-                _ => false,
-            }
-        }
+        Word::Statement => is_change(reader),
         Word::Command | Word::Special => match reader.peek() {
             Some(Kind::Word(Word::Special)) => matches!(
                 reader.kind(1),
@@ -160,6 +115,15 @@ pub(super) fn is_statement(reader: &mut Reader<'_>) -> bool {
             }
             _ => false,
         },
+        // `show tables`, `show databases like 'x'`
+        Word::Show => {
+            reader.take_word(Word::Object)
+                && (reader.at_end_or_comment()
+                    || matches!(
+                        reader.peek(),
+                        Some(Kind::Semicolon | Kind::Word(Word::From | Word::Compare))
+                    ))
+        }
         Word::If => {
             if reader.peek() != Some(Kind::Open) {
                 return reader.take_operand().is_some() && reader.take_comparison();
@@ -173,6 +137,47 @@ pub(super) fn is_statement(reader: &mut Reader<'_>) -> bool {
                     )
                 )
             })
+        }
+        _ => false,
+    }
+}
+
+/// Behind `drop`, `insert` and the like: whether there is something to change.
+fn is_change(reader: &mut Reader<'_>) -> bool {
+    reader.take_while(|kind| matches!(kind, Kind::Word(Word::Before)) || kind == Kind::Word(Word::Logic));
+    match reader.peek() {
+        // `drop table x`, `create user x`, `load data infile`
+        Some(Kind::Word(Word::Object)) => {
+            matches!(reader.kind(1), Some(Kind::Name | Kind::Word(_) | Kind::Open | Kind::Other) | None)
+        }
+        // `insert into x (`, `insert into x values`, `insert into x select`
+        Some(Kind::Word(Word::Into)) => {
+            matches!(reader.kind(1), Some(Kind::Name | Kind::Word(_)))
+                && (matches!(
+                    reader.kind(2),
+                    Some(Kind::Open | Kind::Dot | Kind::Word(Word::Values | Word::Select)) | None
+                ))
+        }
+        // `delete from x where`
+        Some(Kind::Word(Word::From)) => {
+            matches!(reader.kind(1), Some(Kind::Name | Kind::Word(_)))
+                && matches!(
+                    reader.kind(2),
+                    Some(
+                        Kind::Word(Word::Where) | Kind::Semicolon | Kind::Dot | Kind::Comment(Tail::Trivial)
+                    ) | None
+                )
+        }
+        // `update x set y = z`, `update user set y = z`
+        Some(Kind::Name | Kind::Word(Word::CommonFunction)) => {
+            reader.at += 1;
+            while reader.take(Kind::Dot) {
+                reader.at += 1;
+            }
+            reader.take_word(Word::Set) && {
+                reader.take_operand();
+                reader.take_comparison()
+            }
         }
         _ => false,
     }

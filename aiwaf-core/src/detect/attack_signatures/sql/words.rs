@@ -37,6 +37,8 @@ pub(super) enum Word {
     Object,
     Values,
     Set,
+    /// `show`: lists tables or databases.
+    Show,
     /// A function that nothing but SQL has.
     Function,
     /// A function that other languages and people have, too (`sleep`, `char`, `count`).
@@ -66,8 +68,8 @@ const LONGEST: usize = 32;
 
 use Word::{
     As, Before, By, Calculate, Case, Catalog, Command, CommonFunction, Compare, Constant, Else, End, From,
-    Function, Having, If, Into, Limit, Logic, Object, Select, Set, Sort, Special, Statement, Then, Union,
-    Values, When, Where,
+    Function, Having, If, Into, Limit, Logic, Object, Select, Set, Show, Sort, Special, Statement, Then,
+    Union, Values, When, Where,
 };
 
 /// Sorted by the word.
@@ -341,6 +343,7 @@ const WORDS: &[(&str, Word)] = &[
     ("sha", Function),
     ("sha1", Function),
     ("sha2", Function),
+    ("show", Show),
     ("shutdown", Command),
     ("sign", CommonFunction),
     ("similar", Compare),
