@@ -3,8 +3,10 @@
 mod cell;
 mod directory;
 mod ledger;
+mod problems;
 mod record;
 mod row;
+mod rows;
 mod table;
 
 use std::collections::HashSet;
@@ -143,8 +145,8 @@ impl CsvStore {
         match text.and_then(|text| Table::<T>::parse(text, &Wanted::Entries, &path)) {
             Ok(table) => {
                 *T::list(&mut loaded.lists) = table.entries;
-                loaded.problems.extend(table.problems);
-                loaded.more_problems += table.more_problems;
+                loaded.problems.extend(table.problems.described);
+                loaded.more_problems += table.problems.more;
             }
             Err(error) => failures.push(ListFailure { list: T::LIST, error }),
         }

@@ -1,6 +1,5 @@
 //! The five kinds of entries: their columns, and their fields in JSON.
 
-use std::cmp::Ordering;
 use std::fmt::{self, Display};
 use std::net::IpAddr;
 
@@ -20,13 +19,14 @@ impl Listed for WhitelistEntry {
     const SYMBOL: &'static str = "🟢 ";
     const COLUMNS: &'static [Column] =
         &[Column::new("ADDRESS"), Column::flexible("REASON"), Column::new("ADDED")];
+    type Rank<'a> = IpNet;
 
     fn name(&self) -> String {
         display_network(&self.network)
     }
 
-    fn compare_names(&self, other: &Self) -> Ordering {
-        self.network.cmp(&other.network)
+    fn rank(&self) -> IpNet {
+        self.network
     }
 
     fn network(&self) -> Option<IpNet> {
@@ -70,13 +70,14 @@ impl Listed for BlacklistEntry {
         Column::new("UNTIL"),
         Column::new("BY"),
     ];
+    type Rank<'a> = IpNet;
 
     fn name(&self) -> String {
         display_network(&self.network)
     }
 
-    fn compare_names(&self, other: &Self) -> Ordering {
-        self.network.cmp(&other.network)
+    fn rank(&self) -> IpNet {
+        self.network
     }
 
     fn network(&self) -> Option<IpNet> {
@@ -137,13 +138,14 @@ impl Listed for KeywordEntry {
     const SYMBOL: &'static str = "🚫 ";
     const COLUMNS: &'static [Column] =
         &[Column::flexible("KEYWORD"), Column::new("SOURCE"), Column::number("COUNT"), Column::new("ADDED")];
+    type Rank<'a> = &'a str;
 
     fn name(&self) -> String {
         self.keyword.clone()
     }
 
-    fn compare_names(&self, other: &Self) -> Ordering {
-        self.keyword.cmp(&other.keyword)
+    fn rank(&self) -> &str {
+        &self.keyword
     }
 
     fn reason(&self) -> &str {
@@ -188,9 +190,14 @@ impl Listed for CountryEntry {
     const SYMBOL: &'static str = "🌍 ";
     const COLUMNS: &'static [Column] =
         &[Column::new("CODE"), Column::flexible("COUNTRY"), Column::new("ADDED")];
+    type Rank<'a> = &'a str;
 
     fn name(&self) -> String {
         self.country.to_string()
+    }
+
+    fn rank(&self) -> &str {
+        self.country.as_str()
     }
 
     fn reason(&self) -> &str {
@@ -228,13 +235,14 @@ impl Listed for PathExemptionEntry {
     const SYMBOL: &'static str = "🛤️  ";
     const COLUMNS: &'static [Column] =
         &[Column::flexible("PATH"), Column::flexible("REASON"), Column::new("ADDED")];
+    type Rank<'a> = &'a str;
 
     fn name(&self) -> String {
         self.path.clone()
     }
 
-    fn compare_names(&self, other: &Self) -> Ordering {
-        self.path.cmp(&other.path)
+    fn rank(&self) -> &str {
+        &self.path
     }
 
     fn reason(&self) -> &str {

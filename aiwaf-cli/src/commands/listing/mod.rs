@@ -18,13 +18,15 @@ pub(crate) trait Listed {
     const SYMBOL: &'static str;
     /// The columns of its table.
     const COLUMNS: &'static [Column];
+    /// What puts entries in the order of their names: addresses by their numbers.
+    type Rank<'a>: Ord
+    where
+        Self: 'a;
 
     /// What is listed, as people write it.
     fn name(&self) -> String;
-    /// Puts entries in the order of their names.
-    fn compare_names(&self, other: &Self) -> std::cmp::Ordering {
-        self.name().cmp(&other.name())
-    }
+    /// Its place in the order of names.
+    fn rank(&self) -> Self::Rank<'_>;
     /// The addresses that it means, if it means addresses.
     fn network(&self) -> Option<IpNet> {
         None
