@@ -1,9 +1,10 @@
 //! What commands share: which lists, which settings, where to print.
 
 use std::cell::OnceCell;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
-use aiwaf_core::Settings;
+use aiwaf_core::{ListName, Settings};
 use aiwaf_middleware::load_settings;
 use aiwaf_storage::{Loaded, Manager, Store};
 
@@ -51,10 +52,11 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The lists, to be looked at.
-    pub(crate) fn lists(&mut self) -> anyhow::Result<(Manager, Loaded)> {
+    /// The lists that are wanted, to be looked at; the others are empty.
+    pub(crate) fn lists(&mut self, wanted: &[ListName]) -> anyhow::Result<(Manager, ManuallyDrop<Loaded>)> {
         let manager = Manager::new(self.store(Access::Existing)?);
-        let loaded = manager.load()?;
+        // Freeing a million texts one by one takes long, and the process ends next.
+        let loaded = ManuallyDrop::new(manager.load_only(wanted)?);
         self.announce(&manager)?;
         self.name_problems(&loaded);
         Ok((manager, loaded))

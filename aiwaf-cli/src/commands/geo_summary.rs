@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use aiwaf_core::{CountryCode, CountryLookup};
+use aiwaf_core::{CountryCode, CountryLookup, ListName};
 use aiwaf_storage::system_clock;
 use serde::Serialize;
 
@@ -89,7 +89,7 @@ pub(crate) fn run(args: &GeoSummaryArgs, session: &mut Session<'_>) -> anyhow::R
         );
     }
     let lookup = read_countries(Path::new(&database))?;
-    let (_, loaded) = session.lists()?;
+    let (_, loaded) = session.lists(&[ListName::Blacklist, ListName::GeoBlockedCountries])?;
     let mut counts: HashMap<Option<CountryCode>, Count> = HashMap::new();
     let mut clients: HashSet<IpAddr> = HashSet::new();
     let mut clients_incomplete = false;

@@ -11,7 +11,7 @@ pub(crate) use self::query::QueryArgs;
 use crate::output::{Cells, Column, Output, Table};
 
 /// An entry of a list that can be shown.
-pub(crate) trait Listed {
+pub(crate) trait Listed: Sync {
     /// What stands above the list.
     const TITLE: &'static str;
     /// The symbol before the title, with a blank.

@@ -5,7 +5,7 @@ mod url;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use aiwaf_core::ListChange;
+use aiwaf_core::{ListChange, ListName};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
@@ -184,8 +184,13 @@ impl Store for PostgresStore {
     }
 
     fn load(&self) -> Result<Loaded, StoreError> {
+        self.load_only(&ListName::ALL)
+    }
+
+    fn load_only(&self, wanted: &[ListName]) -> Result<Loaded, StoreError> {
         self.with("reading", |connection| {
-            connection.build_transaction().repeatable_read().read_only().run(lists::load)
+            let mut transaction = connection.build_transaction().repeatable_read().read_only();
+            transaction.run(|connection| lists::load(connection, wanted))
         })
     }
 
