@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use aiwaf_core::{ListName, Settings};
 use aiwaf_middleware::load_settings;
-use aiwaf_storage::{Loaded, Manager, Store};
+use aiwaf_storage::{Loaded, Manager, Store, check_url};
 
 use crate::args::GlobalArgs;
-use crate::output::{Output, note};
+use crate::failure::usage_error;
+use crate::output::{Output, counted, note};
 use crate::stores::{self, Access};
 
 /// The mode of lists that no other process sees.
@@ -42,7 +43,10 @@ impl<'a> Session<'a> {
     /// kept from it by a settings file that is being repaired, too.
     pub(crate) fn store(&self, access: Access) -> anyhow::Result<Arc<dyn Store>> {
         match (&self.global.store, &self.global.data_dir) {
-            (Some(url), _) => stores::open_url(url, true, access),
+            (Some(url), _) => {
+                check_url(url).map_err(|error| usage_error(format_args!("--store: {error}")))?;
+                stores::open_url(url, true, access)
+            }
             (None, Some(directory)) => stores::open_directory(directory, true, access),
             (None, None) => {
                 let storage = &self.settings()?.storage;
@@ -96,7 +100,8 @@ impl<'a> Session<'a> {
                 note(problem);
             }
         } else if count > 0 {
-            note(format_args!("{count} rows of the lists can't be understood; --verbose names them"));
+            let rows = counted(count, "row");
+            note(format_args!("{rows} of the lists can't be understood; --verbose names them"));
         }
     }
 }

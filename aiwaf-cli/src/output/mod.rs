@@ -14,7 +14,7 @@ use serde::Serialize;
 pub(crate) use self::progress::ProgressLine;
 pub(crate) use self::style::Style;
 pub(crate) use self::table::{Cells, Column, Table};
-pub(crate) use self::text::{printable, short_time};
+pub(crate) use self::text::{counted, printable, short_time};
 
 /// Where a command prints, and for whom.
 pub(crate) struct Output<'a> {

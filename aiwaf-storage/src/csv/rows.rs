@@ -286,8 +286,8 @@ impl<T: Row> Rows<T> {
     }
 }
 
-/// The hashes that stand there more than once, in order. Sorting them takes a fifth of the time of a table of a million
-/// keys, and nearly every file has none.
+/// The hashes that stand there more than once, in order. Sorting them is far cheaper than a table of all keys, and nearly
+/// every file has none. Whoever finds keys of equal hashes makes them be looked at, and no more.
 fn doubles(hashes: &[u64]) -> Vec<u64> {
     let mut sorted = hashes.to_vec();
     sorted.sort_unstable();

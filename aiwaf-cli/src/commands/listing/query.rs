@@ -123,8 +123,8 @@ impl Order {
     }
 }
 
-/// Stable, so that equal ones stay in the order of addition. The keys lie together, because fetching them from a million
-/// entries anew for each comparison takes five times as long.
+/// Stable, so that equal ones stay in the order of addition. The keys lie together, for fetching them from all over the
+/// memory for each comparison is what takes most of the time otherwise.
 fn sort_by<'a, T, K: Ord>(entries: &mut Vec<&'a T>, key: impl Fn(&'a T) -> K) {
     let mut keyed: Vec<(K, &T)> = entries.iter().map(|entry| (key(entry), *entry)).collect();
     keyed.sort_by(|(left, _), (right, _)| left.cmp(right));

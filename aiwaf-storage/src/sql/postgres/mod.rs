@@ -170,6 +170,8 @@ impl PostgresStore {
             "start the server, check host and port in the URL, or look into the server's log"
         };
         let message = url::without_password(message, &self.url).replace(char::is_control, " ");
+        // The library writes paragraphs.
+        let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
         StoreError::Database { action, place: self.place.clone(), message, remedy }
     }
 }
