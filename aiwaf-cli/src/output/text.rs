@@ -51,7 +51,7 @@ impl fmt::Write for WithoutFraction<'_, '_> {
 }
 
 /// So many of something, in words: `1 client`, `2 clients`.
-pub(crate) fn counted<N: fmt::Display + PartialEq + From<bool>>(count: N, noun: &str) -> String {
+pub(crate) fn counted<N: fmt::Display + Copy + PartialEq + From<bool>>(count: N, noun: &str) -> String {
     format!("{count} {noun}{}", if count == N::from(true) { "" } else { "s" })
 }
 

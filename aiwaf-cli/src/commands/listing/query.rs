@@ -114,9 +114,9 @@ impl Wanted {
 impl Order {
     fn sort<T: Listed>(self, entries: &mut Vec<&T>) {
         match self {
-            Self::Name => sort_by(entries, |entry| entry.rank()),
+            Self::Name => sort_by(entries, T::rank),
             Self::Added => sort_by(entries, |entry| Reverse(entry.added())),
-            Self::Reason => sort_by(entries, |entry| entry.reason()),
+            Self::Reason => sort_by(entries, T::reason),
             Self::Until => sort_by(entries, |entry| (entry.until().is_none(), entry.until())),
             Self::Count => sort_by(entries, |entry| Reverse(entry.count())),
         }
