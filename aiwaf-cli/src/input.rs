@@ -30,7 +30,7 @@ impl Lines {
         let (name, reader): (_, Box<dyn Read>) = if path.as_os_str() == "-" {
             ("standard input".to_owned(), Box::new(io::stdin().lock()))
         } else {
-            let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
+            let file = open_file(path)?;
             (path.display().to_string(), Box::new(file))
         };
         let lines = unpacked(reader).with_context(|| format!("reading {name}"))?;
@@ -69,6 +69,18 @@ impl Lines {
     pub(crate) fn would_wait(&self) -> bool {
         self.reader.buffer().is_empty()
     }
+}
+
+/// Opens a file that somebody named.
+pub(crate) fn open_file(path: &Path) -> anyhow::Result<File> {
+    File::open(path).map_err(|error| {
+        let mend = match error.kind() {
+            io::ErrorKind::NotFound => ": check the spelling, or give `-` for standard input",
+            io::ErrorKind::PermissionDenied => ": let the user that runs this read it",
+            _ => "",
+        };
+        anyhow::anyhow!("opening {} failed: {error}{mend}", path.display())
+    })
 }
 
 /// The files to read: what was named, or standard input.

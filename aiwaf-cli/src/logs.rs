@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use aiwaf_core::{LineFormat, LogFormat, Settings};
 use aiwaf_trainer::{ReadSummary, SourceError, Sources};
 
-use crate::output::note;
+use crate::output::{counted, note};
 
 /// Finds logs: those that were named (`-` is standard input), else those in `log_dir`, else those in the directory of
 /// the settings.
@@ -63,8 +63,18 @@ pub(crate) fn name_problems(summary: &ReadSummary) {
     let unparsed = &summary.unparsed;
     if let Some(sample) = unparsed.samples.first() {
         note(format_args!(
-            "{} of {} lines are no requests and were left out; the first is {}:{}: {}",
-            unparsed.lines, summary.lines, sample.source, sample.number, sample.cause
+            "{}; the first is {}:{}: {}",
+            left_out(unparsed.lines, summary.lines),
+            sample.source,
+            sample.number,
+            sample.cause
         ));
     }
+}
+
+/// Says that so many lines of so many are no requests.
+pub(crate) fn left_out(bad: u64, read: u64) -> String {
+    let lines = counted(read, "line");
+    let (are, were) = if bad == 1 { ("is no request", "was") } else { ("are no requests", "were") };
+    format!("{bad} of {lines} {are} and {were} left out")
 }

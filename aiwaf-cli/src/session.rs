@@ -1,14 +1,16 @@
 //! What commands share: which lists, which settings, where to print.
 
 use std::cell::OnceCell;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
-use aiwaf_core::Settings;
+use aiwaf_core::{ListName, Settings};
 use aiwaf_middleware::load_settings;
-use aiwaf_storage::{Loaded, Manager, Store};
+use aiwaf_storage::{Loaded, Manager, Store, check_url};
 
 use crate::args::GlobalArgs;
-use crate::output::{Output, note};
+use crate::failure::usage_error;
+use crate::output::{Output, counted, note};
 use crate::stores::{self, Access};
 
 /// The mode of lists that no other process sees.
@@ -41,7 +43,10 @@ impl<'a> Session<'a> {
     /// kept from it by a settings file that is being repaired, too.
     pub(crate) fn store(&self, access: Access) -> anyhow::Result<Arc<dyn Store>> {
         match (&self.global.store, &self.global.data_dir) {
-            (Some(url), _) => stores::open_url(url, true, access),
+            (Some(url), _) => {
+                check_url(url).map_err(|error| usage_error(format_args!("--store: {error}")))?;
+                stores::open_url(url, true, access)
+            }
             (None, Some(directory)) => stores::open_directory(directory, true, access),
             (None, None) => {
                 let storage = &self.settings()?.storage;
@@ -51,10 +56,11 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The lists, to be looked at.
-    pub(crate) fn lists(&mut self) -> anyhow::Result<(Manager, Loaded)> {
+    /// The lists that are wanted, to be looked at; the others are empty.
+    pub(crate) fn lists(&mut self, wanted: &[ListName]) -> anyhow::Result<(Manager, ManuallyDrop<Loaded>)> {
         let manager = Manager::new(self.store(Access::Existing)?);
-        let loaded = manager.load()?;
+        // Freeing a million texts one by one takes long, and the process ends next.
+        let loaded = ManuallyDrop::new(manager.load_only(wanted)?);
         self.announce(&manager)?;
         self.name_problems(&loaded);
         Ok((manager, loaded))
@@ -94,7 +100,8 @@ impl<'a> Session<'a> {
                 note(problem);
             }
         } else if count > 0 {
-            note(format_args!("{count} rows of the lists can't be understood; --verbose names them"));
+            let rows = counted(count, "row");
+            note(format_args!("{rows} of the lists can't be understood; --verbose names them"));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use aiwaf_core::ListChange;
+use aiwaf_core::{ListChange, ListName};
 use aiwaf_storage::{CsvStore, Loaded, Revision, Store, StoreError, fit};
 use anyhow::bail;
 
@@ -89,6 +89,10 @@ impl Store for DataDirectory {
         self.existing()?.map_or_else(|| Ok(Loaded::default()), CsvStore::load)
     }
 
+    fn load_only(&self, wanted: &[ListName]) -> Result<Loaded, StoreError> {
+        self.existing()?.map_or_else(|| Ok(Loaded::default()), |store| store.load_only(wanted))
+    }
+
     fn apply(&self, changes: &[ListChange]) -> Result<Vec<bool>, StoreError> {
         let adds = changes.iter().any(|change| {
             matches!(
@@ -126,6 +130,10 @@ impl Store for Unchanged {
 
     fn load(&self) -> Result<Loaded, StoreError> {
         self.0.load()
+    }
+
+    fn load_only(&self, wanted: &[ListName]) -> Result<Loaded, StoreError> {
+        self.0.load_only(wanted)
     }
 
     /// Says what the changes would alter.

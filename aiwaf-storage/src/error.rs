@@ -88,6 +88,9 @@ pub enum StoreError {
         /// The feature that it needs.
         feature: &'static str,
     },
+    /// The text names a kind of storage, but not where it is.
+    #[error("{0}")]
+    IncompleteUrl(&'static str),
     /// The text does not say where the lists live.
     #[error("{scheme:?} is no kind of storage: give {allowed}")]
     UnknownUrl {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use aiwaf_core::ListChange;
+use aiwaf_core::{ListChange, ListName};
 
 use crate::error::StoreError;
 use crate::store::{Additions, ListFailure, Loaded, Revision, Store};
@@ -61,6 +61,10 @@ impl Store for LateStore {
 
     fn load(&self) -> Result<Loaded, StoreError> {
         self.open()?.load()
+    }
+
+    fn load_only(&self, wanted: &[ListName]) -> Result<Loaded, StoreError> {
+        self.open()?.load_only(wanted)
     }
 
     fn apply(&self, changes: &[ListChange]) -> Result<Vec<bool>, StoreError> {

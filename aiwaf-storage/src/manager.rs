@@ -110,12 +110,20 @@ impl Manager {
         self.store.load()
     }
 
+    /// Only lists that are wanted, as [`Store::load_only`].
+    ///
+    /// # Errors
+    /// [`StoreError`] if they can't be read.
+    pub fn load_only(&self, wanted: &[ListName]) -> Result<Loaded, StoreError> {
+        self.store.load_only(wanted)
+    }
+
     /// The whitelist, in the order of addition.
     ///
     /// # Errors
     /// [`StoreError`] if it can't be read.
     pub fn list_whitelist(&self) -> Result<Vec<WhitelistEntry>, StoreError> {
-        Ok(self.load()?.lists.whitelist)
+        Ok(self.load_only(&[ListName::Whitelist])?.lists.whitelist)
     }
 
     /// The bans in force at `time`, in the order of addition.
@@ -123,7 +131,7 @@ impl Manager {
     /// # Errors
     /// [`StoreError`] if they can't be read.
     pub fn list_blacklist(&self, time: Timestamp) -> Result<Vec<BlacklistEntry>, StoreError> {
-        let mut bans = self.load()?.lists.blacklist;
+        let mut bans = self.load_only(&[ListName::Blacklist])?.lists.blacklist;
         bans.retain(|ban| ban.is_active(time));
         Ok(bans)
     }
@@ -133,7 +141,7 @@ impl Manager {
     /// # Errors
     /// [`StoreError`] if they can't be read.
     pub fn list_keywords(&self) -> Result<Vec<KeywordEntry>, StoreError> {
-        Ok(self.load()?.lists.keywords)
+        Ok(self.load_only(&[ListName::Keywords])?.lists.keywords)
     }
 
     /// The blocked countries, in the order of addition.
@@ -141,7 +149,7 @@ impl Manager {
     /// # Errors
     /// [`StoreError`] if they can't be read.
     pub fn list_geo_blocked_countries(&self) -> Result<Vec<CountryEntry>, StoreError> {
-        Ok(self.load()?.lists.geo_blocked_countries)
+        Ok(self.load_only(&[ListName::GeoBlockedCountries])?.lists.geo_blocked_countries)
     }
 
     /// The exempt paths, in the order of addition.
@@ -149,7 +157,7 @@ impl Manager {
     /// # Errors
     /// [`StoreError`] if they can't be read.
     pub fn list_path_exemptions(&self) -> Result<Vec<PathExemptionEntry>, StoreError> {
-        Ok(self.load()?.lists.path_exemptions)
+        Ok(self.load_only(&[ListName::PathExemptions])?.lists.path_exemptions)
     }
 
     /// How much is on the lists at `time`.

@@ -25,6 +25,18 @@ pub trait Store: Send + Sync {
     /// [`StoreError`] if the home can't be read. It is never taken for empty then.
     fn load(&self) -> Result<Loaded, StoreError>;
 
+    /// As [`Store::load`], but only lists that are `wanted`: the others are empty. Spares reading a long blacklist for a
+    /// short list. Problems are those of the wanted lists; by default, of all.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they can't be read.
+    fn load_only(&self, wanted: &[ListName]) -> Result<Loaded, StoreError> {
+        let mut loaded = self.load()?;
+        let unwanted = ListName::ALL.into_iter().filter(|list| !wanted.contains(list));
+        loaded.lists.apply(&unwanted.map(ListChange::Clear).collect::<Vec<_>>());
+        Ok(loaded)
+    }
+
     /// Carries out `changes` in order, in one transaction, and says of each whether it altered anything.
     ///
     /// # Errors

@@ -17,7 +17,8 @@ use crate::store::Store;
 /// | `postgres://user:password@host/database` | a PostgreSQL database (feature `postgres`) |
 ///
 /// # Errors
-/// [`StoreError::UnknownUrl`] for other texts, which are not repeated in full, for they may hold a password;
+/// [`StoreError::UnknownUrl`] and [`StoreError::IncompleteUrl`] for other texts, which are not repeated in full, for they
+/// may hold a password;
 /// [`StoreError::NotCompiledIn`] if a feature is missing; else what opening gives.
 ///
 /// ```
@@ -38,7 +39,7 @@ pub fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
 /// is not asked.
 ///
 /// # Errors
-/// [`StoreError::UnknownUrl`], as [`open`].
+/// [`StoreError::UnknownUrl`] and [`StoreError::IncompleteUrl`], as [`open`].
 ///
 /// ```
 /// assert!(aiwaf_storage::check_url("sqlite:aiwaf.db").is_ok());
@@ -58,22 +59,29 @@ enum Place<'a> {
 
 impl<'a> Place<'a> {
     fn of(url: &'a str) -> Result<Self, StoreError> {
+        let incomplete = |what| Err(StoreError::IncompleteUrl(what));
         match url.split_once(':') {
             Some(("memory", "" | "//")) => Ok(Self::Memory),
-            Some(("csv", directory)) if !directory.is_empty() => Ok(Self::Directory(directory)),
+            Some(("memory", _)) => incomplete("`memory:` takes nothing behind the colon: give it alone"),
+            Some(("csv", "")) => incomplete("`csv:` names no directory: give one, such as `csv:aiwaf_data`"),
+            Some(("csv", directory)) => Ok(Self::Directory(directory)),
             Some(("sqlite", file)) => match file.strip_prefix("//").unwrap_or(file) {
+                "" => incomplete("`sqlite:` names no file: give one, such as `sqlite:aiwaf.db`"),
                 // What elsewhere means a database in memory would here be a file of that name.
-                "" | ":memory:" => Err(unknown("sqlite")),
+                ":memory:" => incomplete("`sqlite::memory:` is no file: give `memory:` for lists in memory"),
                 file => Ok(Self::File(file)),
             },
             Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => Ok(Self::Server),
-            parts => Err(unknown(parts.map_or(url, |(scheme, _)| scheme))),
+            Some(("postgres" | "postgresql", _)) => incomplete(
+                "`postgres:` names no server: give two slashes and where it is, such as \
+                 `postgres://user:password@host/database`",
+            ),
+            parts => {
+                let scheme = shorten(parts.map_or(url, |(scheme, _)| scheme));
+                Err(StoreError::UnknownUrl { scheme, allowed: ALLOWED })
+            }
         }
     }
-}
-
-fn unknown(scheme: &str) -> StoreError {
-    StoreError::UnknownUrl { scheme: shorten(scheme), allowed: ALLOWED }
 }
 
 const ALLOWED: &str = "`memory:`, `csv:` and a data directory, such as `csv:aiwaf_data`, \
@@ -109,10 +117,20 @@ mod tests {
 
     #[test]
     fn says_what_is_allowed_and_no_password() {
-        let urls = ["", "aiwaf_data", "csv:", "memory:x", "mysql://user:secret@host/db", "sqlite:"];
-        for url in urls.into_iter().chain(["sqlite://", "sqlite::memory:", "postgres:user:secret@host"]) {
+        for url in ["", "aiwaf_data", "mysql://user:secret@host/db"] {
             let error = error(url);
             assert!(error.contains("`csv:aiwaf_data`") && !error.contains("secret"), "{error}");
+        }
+        for (url, mend) in [
+            ("csv:", "names no directory: give one, such as `csv:aiwaf_data`"),
+            ("memory:x", "`memory:` takes nothing behind the colon"),
+            ("sqlite:", "names no file: give one, such as `sqlite:aiwaf.db`"),
+            ("sqlite://", "names no file"),
+            ("sqlite::memory:", "give `memory:` for lists in memory"),
+            ("postgres:user:secret@host", "give two slashes and where it is"),
+        ] {
+            let error = error(url);
+            assert!(error.contains(mend) && !error.contains("secret"), "{error}");
         }
     }
 

@@ -101,7 +101,7 @@ pub(crate) fn run(args: &AddArgs, session: &mut Session<'_>) -> anyhow::Result<E
         session.out.text(format_args!("Until {}\n", short_time(end)))?;
     }
     if args.list == EditableList::Blacklist {
-        let lists = manager.load()?.lists;
+        let lists = manager.load_only(&[ListName::Whitelist])?.lists;
         for problem in texts.iter().filter_map(|text| has_no_effect(text, &lists)).take(MAX_NOTES) {
             note(problem);
         }

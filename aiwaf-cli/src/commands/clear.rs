@@ -73,7 +73,7 @@ pub(crate) fn run(args: &ClearArgs, session: &mut Session<'_>) -> anyhow::Result
         ClearedList::ExemptPaths => vec![ListName::PathExemptions],
     };
     let manager = session.manager(Access::Existing, args.dry_run)?;
-    let lists = manager.load()?.lists;
+    let lists = manager.load_only(&names)?.lists;
     let cleared: Vec<Cleared> =
         names.iter().map(|list| Cleared { list: list.name(), removed: length(&lists, *list) }).collect();
     let total: usize = cleared.iter().map(|cleared| cleared.removed).sum();

@@ -1,11 +1,13 @@
 //! `aiwaf completions` and `aiwaf man`: help for shells and readers.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::CommandFactory;
+use clap_complete::Shell;
 use serde_json::json;
 
 use crate::args::Args;
@@ -20,7 +22,7 @@ Examples:
   aiwaf completions fish > ~/.config/fish/completions/aiwaf.fish")]
 pub(crate) struct CompletionsArgs {
     /// The shell
-    shell: clap_complete::Shell,
+    shell: Shell,
 }
 
 /// Write the manual pages
@@ -38,8 +40,29 @@ pub(crate) fn completions(args: &CompletionsArgs, session: &mut Session<'_>) -> 
     // Collected first, because the generator panics where it can't write, as into a pipe that is closed.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Args::command(), "aiwaf", &mut script);
+    if args.shell == Shell::Fish {
+        script.extend_from_slice(values_for_fish(&Args::command()).as_bytes());
+    }
     session.out.writer().write_all(&script)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The values of arguments without a flag, such as the lists of `aiwaf list`, which the generator leaves out for fish.
+fn values_for_fish(root: &clap::Command) -> String {
+    let mut lines = String::new();
+    for command in root.get_subcommands() {
+        let arguments = command.get_positionals();
+        for value in arguments.flat_map(clap::Arg::get_possible_values).filter(|value| !value.is_hide_set()) {
+            let (name, value_name) = (command.get_name(), value.get_name());
+            let help = value.get_help().map(ToString::to_string).unwrap_or_default().replace('\'', "\\'");
+            // Writing to a string can't fail.
+            let _ = writeln!(
+                lines,
+                "complete -c aiwaf -n \"__fish_aiwaf_using_subcommand {name}\" -f -a \"{value_name}\" -d '{help}'"
+            );
+        }
+    }
+    lines
 }
 
 pub(crate) fn man(args: &ManArgs, session: &mut Session<'_>) -> anyhow::Result<ExitCode> {
@@ -68,4 +91,22 @@ fn write_pages(
         write_pages(inner, &format!("{name}-{}", inner.get_name()), directory, pages)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fish_knows_the_lists() {
+        let lines = values_for_fish(&Args::command());
+        assert!(
+            lines.contains(
+                "complete -c aiwaf -n \"__fish_aiwaf_using_subcommand list\" -f -a \"blacklist\" -d 'Clients that are \
+                 turned away'\n"
+            ),
+            "{lines}"
+        );
+        assert!(lines.contains("using_subcommand completions\" -f -a \"zsh\""), "{lines}");
+    }
 }

@@ -77,7 +77,7 @@ pub(crate) fn run(args: &ExemptPathArgs, session: &mut Session<'_>) -> anyhow::R
 }
 
 fn list(query: &QueryArgs, session: &mut Session<'_>) -> anyhow::Result<ExitCode> {
-    let (_, loaded) = session.lists()?;
+    let (_, loaded) = session.lists(&[ListName::PathExemptions])?;
     let shown = Shown { path_exemptions: query.at(system_clock()).select(&loaded.lists.path_exemptions) };
     session.out.json(&shown)?;
     if !session.out.is_json() {

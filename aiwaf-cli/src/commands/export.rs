@@ -2,10 +2,11 @@
 
 use std::fs::OpenOptions;
 use std::io::{BufWriter, Write};
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use aiwaf_core::Lists;
+use aiwaf_core::{ListName, Lists};
 use aiwaf_storage::{
     BackupError, ExportedList, export_ipset, export_json, export_nginx_deny, export_plain_list, system_clock,
 };
@@ -68,11 +69,11 @@ pub(crate) fn run(args: &ExportArgs, session: &mut Session<'_>) -> anyhow::Resul
     if args.file.as_os_str() == "-" {
         // What else is said would end up in the backup.
         let manager = session.quiet_manager()?;
-        let lists = manager.load()?.lists;
-        write(args, &lists, manager.store().mode(), session.out.writer())?;
+        let loaded = ManuallyDrop::new(manager.load()?);
+        write(args, &loaded.lists, manager.store().mode(), session.out.writer())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let (manager, loaded) = session.lists()?;
+    let (manager, loaded) = session.lists(&ListName::ALL)?;
     let mode = manager.store().mode();
     replace(&args.file, |file| write(args, &loaded.lists, mode, file))?;
     let place = args.file.display().to_string();

@@ -64,7 +64,7 @@ pub(crate) fn run(args: &GeoArgs, session: &mut Session<'_>) -> anyhow::Result<E
 }
 
 fn list(query: &QueryArgs, session: &mut Session<'_>) -> anyhow::Result<ExitCode> {
-    let (_, loaded) = session.lists()?;
+    let (_, loaded) = session.lists(&[ListName::GeoBlockedCountries])?;
     let countries = &loaded.lists.geo_blocked_countries;
     let shown = Shown { geo_blocked_countries: query.at(system_clock()).select(countries) };
     session.out.json(&shown)?;

@@ -5,14 +5,14 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use aiwaf_core::{CountryCode, CountryLookup};
+use aiwaf_core::{CountryCode, CountryLookup, ListName};
 use aiwaf_storage::system_clock;
 use serde::Serialize;
 
 use crate::countries;
 use crate::engine::read_countries;
 use crate::logs;
-use crate::output::{Cells, Column, Table};
+use crate::output::{Cells, Column, Table, counted};
 use crate::session::Session;
 
 /// Show from which countries requests and bans come
@@ -89,7 +89,7 @@ pub(crate) fn run(args: &GeoSummaryArgs, session: &mut Session<'_>) -> anyhow::R
         );
     }
     let lookup = read_countries(Path::new(&database))?;
-    let (_, loaded) = session.lists()?;
+    let (_, loaded) = session.lists(&[ListName::Blacklist, ListName::GeoBlockedCountries])?;
     let mut counts: HashMap<Option<CountryCode>, Count> = HashMap::new();
     let mut clients: HashSet<IpAddr> = HashSet::new();
     let mut clients_incomplete = false;
@@ -156,7 +156,14 @@ impl Report {
     fn show(&self, session: &mut Session<'_>) -> anyhow::Result<()> {
         let out = &mut session.out;
         let at_least = if self.clients_incomplete { "more than " } else { "" };
-        out.heading("🌍 ", format_args!("{} requests of {at_least}{} clients", self.requests, self.clients))?;
+        out.heading(
+            "🌍 ",
+            format_args!(
+                "{} of {at_least}{}",
+                counted(self.requests, "request"),
+                counted(self.clients, "client")
+            ),
+        )?;
         let style = out.style();
         let table = Table::new([
             Column::new("CODE"),
@@ -184,7 +191,11 @@ impl Report {
             cells.push(if row.blocked { "yes" } else { "" });
         })?;
         if self.more_countries > 0 {
-            out.text(format_args!("  ... and {} more countries\n", self.more_countries))?;
+            out.text(format_args!(
+                "  ... and {} more {}\n",
+                self.more_countries,
+                if self.more_countries == 1 { "country" } else { "countries" }
+            ))?;
         }
         Ok(())
     }

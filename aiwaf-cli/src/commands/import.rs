@@ -1,6 +1,5 @@
 //! `aiwaf import`: puts a backup or a list of addresses onto the lists.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,6 +13,7 @@ use serde::Serialize;
 
 use super::edit::describe;
 use crate::failure::usage_error;
+use crate::input::open_file;
 use crate::output::{Output, note};
 use crate::session::Session;
 use crate::span::Span;
@@ -157,7 +157,7 @@ fn read(args: &ImportArgs) -> anyhow::Result<Backup> {
 /// Opens and unpacks; what it reads is bounded by whoever reads.
 fn open(path: &Path, from_stdin: bool) -> anyhow::Result<Box<dyn BufRead>> {
     let source: Box<dyn Read> =
-        if from_stdin { Box::new(io::stdin().lock()) } else { Box::new(File::open(path)?) };
+        if from_stdin { Box::new(io::stdin().lock()) } else { Box::new(open_file(path)?) };
     let mut source = BufReader::new(source);
     if source.fill_buf()?.starts_with(&[0x1f, 0x8b]) {
         return Ok(Box::new(BufReader::new(MultiGzDecoder::new(source))));

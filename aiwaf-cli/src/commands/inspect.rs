@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::engine::{self, CountryBehind, Selection};
 use crate::failure::{FAILED, one_line};
 use crate::input::{Line, Lines, files_or_stdin};
+use crate::logs;
 use crate::session::Session;
 use crate::stores::Access;
 
@@ -96,7 +97,7 @@ pub(crate) fn run(args: &InspectArgs, session: &mut Session<'_>) -> anyhow::Resu
     if bad == 0 {
         return Ok(ExitCode::SUCCESS);
     }
-    eprintln!("aiwaf: {bad} of {read} lines are no requests and were left out");
+    eprintln!("aiwaf: {}", logs::left_out(bad, read));
     Ok(ExitCode::from(FAILED))
 }
 

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use aiwaf_core::{BlacklistEntry, CountryEntry, KeywordEntry, PathExemptionEntry, WhitelistEntry};
+use aiwaf_core::{BlacklistEntry, CountryEntry, KeywordEntry, ListName, PathExemptionEntry, WhitelistEntry};
 use aiwaf_storage::system_clock;
 use serde::Serialize;
 
@@ -42,9 +42,20 @@ enum ShownList {
     Keywords,
 }
 
+impl ShownList {
+    fn names(self) -> &'static [ListName] {
+        match self {
+            Self::All => &ListName::ALL,
+            Self::Whitelist => &[ListName::Whitelist],
+            Self::Blacklist => &[ListName::Blacklist],
+            Self::Keywords => &[ListName::Keywords],
+        }
+    }
+}
+
 pub(crate) fn run(args: &ListArgs, session: &mut Session<'_>) -> anyhow::Result<ExitCode> {
-    let (_, loaded) = session.lists()?;
-    let mut lists = loaded.lists;
+    let (_, mut loaded) = session.lists(args.list.names())?;
+    let lists = &mut loaded.lists;
     let now = system_clock();
     lists.blacklist.retain(|ban| ban.is_active(now));
     let query = args.query.at(now);

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use serde::Serialize;
 
 use super::train::{self, TrainArgs};
-use crate::output::{Cells, Column, Table, short_time};
+use crate::output::{Cells, Column, Table, counted, short_time};
 use crate::session::Session;
 
 /// Show, check or train the model of ordinary requests
@@ -112,9 +112,9 @@ impl Info {
         let rows = [
             ("Size", format!("{} KiB", self.bytes.div_ceil(1024))),
             ("Trained", self.trained_at.clone()),
-            ("From", format!("{} lines of {}", self.log_lines, self.log_sources.join(", "))),
+            ("From", format!("{} of {}", counted(self.log_lines, "line"), self.log_sources.join(", "))),
             ("Rows", self.rows.to_string()),
-            ("Trees", format!("{} of {} rows", self.trees, self.sample_size)),
+            ("Trees", format!("{} of {}", self.trees, counted(self.sample_size, "row"))),
             ("Threshold", format!("{:.4}", self.threshold)),
             ("Seed", self.seed.to_string()),
             ("Features", self.features.join(", ")),

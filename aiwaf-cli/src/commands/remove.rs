@@ -45,7 +45,11 @@ pub(crate) fn run(args: &RemoveArgs, session: &mut Session<'_>) -> anyhow::Resul
     };
     let changed = changed.map_err(|error| refused(error, kind, &values))?;
     // Only who removed something that is not there wants to know what is.
-    let lists = if changed.contains(&false) { manager.load()?.lists } else { Lists::default() };
+    let lists = if changed.contains(&false) {
+        manager.load_only(&[args.list.name()])?.lists
+    } else {
+        Lists::default()
+    };
     let edit = Edit { list: args.list.name(), verb: Verb::Remove, dry_run: args.dry_run };
     edit.report(&mut session.out, &values, &changed, |text| meant(args.list, text, &lists))?;
     Ok(ExitCode::SUCCESS)

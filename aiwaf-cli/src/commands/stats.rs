@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use aiwaf_core::ListName;
 use aiwaf_storage::system_clock;
 use serde::Serialize;
 
@@ -32,7 +33,7 @@ struct Counts<'a> {
 }
 
 pub(crate) fn run(session: &mut Session<'_>) -> anyhow::Result<ExitCode> {
-    let (manager, loaded) = session.lists()?;
+    let (manager, loaded) = session.lists(&ListName::ALL)?;
     let now = system_clock();
     let lists = &loaded.lists;
     let location = manager.store().location();

@@ -10,7 +10,7 @@ use anyhow::Context;
 use serde::Serialize;
 
 use crate::logs;
-use crate::output::ProgressLine;
+use crate::output::{ProgressLine, counted};
 use crate::session::Session;
 use crate::stores::Access;
 
@@ -141,8 +141,10 @@ pub(crate) fn run(args: &TrainArgs, session: &mut Session<'_>) -> anyhow::Result
     }
     if let Some(applied) = applied {
         out.done(format_args!(
-            "Banned {} clients, blocked {} keywords, lifted {} bans",
-            applied.banned, applied.keywords, applied.unbanned
+            "Banned {}, blocked {}, lifted {}",
+            counted(applied.banned, "client"),
+            counted(applied.keywords, "keyword"),
+            counted(applied.unbanned, "ban")
         ))?;
     } else {
         out.text(format_args!("Nothing was changed (--dry-run)\n"))?;

@@ -1,5 +1,6 @@
 //! Text, tables and JSON for terminals, pipes and programs.
 
+mod both;
 mod progress;
 mod style;
 mod table;
@@ -13,7 +14,7 @@ use serde::Serialize;
 pub(crate) use self::progress::ProgressLine;
 pub(crate) use self::style::Style;
 pub(crate) use self::table::{Cells, Column, Table};
-pub(crate) use self::text::{printable, short_time};
+pub(crate) use self::text::{counted, printable, short_time};
 
 /// Where a command prints, and for whom.
 pub(crate) struct Output<'a> {
@@ -72,8 +73,11 @@ impl<'a> Output<'a> {
     /// Writes a JSON document, if that is asked for.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> anyhow::Result<()> {
         if self.json {
-            serde_json::to_writer_pretty(&mut *self.writer, value).map_err(io::Error::from)?;
-            self.writer.write_all(b"\n")?;
+            // A document is many short texts, each of which would be a call of an unknown writer.
+            let mut out = io::BufWriter::with_capacity(64 * 1024, &mut *self.writer);
+            serde_json::to_writer_pretty(&mut out, value).map_err(io::Error::from)?;
+            out.write_all(b"\n")?;
+            out.flush()?;
         }
         Ok(())
     }

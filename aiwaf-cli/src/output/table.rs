@@ -6,6 +6,7 @@ use std::io::Write;
 use aiwaf_core::Timestamp;
 use unicode_width::UnicodeWidthChar;
 
+use super::both::both;
 use super::text::{short_time, width};
 use super::{Style, printable};
 
@@ -13,7 +14,7 @@ use super::{Style, printable};
 ///
 /// In a pipe every cell is shown in full. On a terminal, the texts of flexible columns are cut until a row fits, and if
 /// even that is too wide, the last columns are left out. Rows are formatted twice, once to measure and once to print, so
-/// a million of them take no memory.
+/// a million of them take no memory; many of them by two threads.
 pub(crate) struct Table {
     columns: Vec<Column>,
 }
@@ -35,8 +36,12 @@ enum Kind {
     Flexible,
 }
 
+/// So many rows are formatted at once by each of two threads.
+const AT_ONCE: usize = 4096;
 /// No flexible column is cut below that.
 const MIN_FLEXIBLE: usize = 12;
+/// Of a time to the second, in years of four digits.
+const TIME_WIDTH: usize = "0000-00-00T00:00:00Z".len();
 const GAP: &str = "  ";
 const INDENT: &str = "  ";
 
@@ -60,13 +65,13 @@ impl Column {
 pub(crate) struct Cells {
     texts: Vec<String>,
     used: usize,
-    /// Only the widths of the texts matter.
-    measuring: bool,
+    /// How wide the columns are so far, if only that matters.
+    widths: Option<Vec<usize>>,
 }
 
 impl Cells {
     fn new(columns: usize) -> Self {
-        Self { texts: vec![String::new(); columns], used: 0, measuring: true }
+        Self { texts: vec![String::new(); columns], used: 0, widths: None }
     }
 
     /// Fills the next cell. A cell beyond the last column is a mistake in the command, and not shown.
@@ -78,17 +83,28 @@ impl Cells {
             if let std::borrow::Cow::Owned(replaced) = printable(text) {
                 *text = replaced;
             }
+            if let Some(known) = self.widths.as_mut().and_then(|widths| widths.get_mut(self.used)) {
+                *known = (*known).max(width(text));
+            }
             self.used += 1;
+        }
+    }
+
+    /// As [`push`](Self::push), for a value whose text has no more bytes than that.
+    ///
+    /// No text is wider than it has bytes, so nearly all of a million rows need not be formatted to be measured.
+    pub(crate) fn push_short(&mut self, value: impl std::fmt::Display, bytes: usize) {
+        match self.widths.as_ref().and_then(|widths| widths.get(self.used)) {
+            Some(known) if bytes <= *known => self.used += 1,
+            _ => self.push(value),
         }
     }
 
     /// Fills the next cell with a time to the second, or with `unknown`.
     pub(crate) fn push_time(&mut self, time: Option<Timestamp>, unknown: &str) {
         match time {
-            // All times are as wide, and a million of them take as long as the rest of their rows.
-            Some(_) if self.measuring => self.push("0000-00-00T00:00:00Z"),
-            Some(time) => self.push(short_time(time)),
-            None => self.push(unknown),
+            Some(time) => self.push_short(short_time(time), TIME_WIDTH),
+            None => self.push_short(unknown, unknown.len()),
         }
     }
 
@@ -108,25 +124,14 @@ impl Table {
     }
 
     /// Writes the rows, each filled by `cells`, below their headings.
-    pub(crate) fn write<T>(
+    pub(crate) fn write<T: Sync>(
         &self,
         out: &mut dyn Write,
         style: Style,
         rows: &[T],
-        cells: impl Fn(&T, &mut Cells),
+        cells: impl Fn(&T, &mut Cells) + Sync,
     ) -> std::io::Result<()> {
-        let mut texts = Cells::new(self.columns.len());
-        let mut widths: Vec<usize> = self.columns.iter().map(|column| width(column.heading)).collect();
-        for row in rows {
-            for (known, text) in widths.iter_mut().zip(texts.fill(row, &cells)) {
-                // Bytes are an upper bound that is cheap to get; most texts are no wider than what is known already.
-                if text.len() > *known {
-                    *known = (*known).max(width(text));
-                }
-            }
-        }
-        let widths = self.fit(&widths, style.width);
-        texts.measuring = false;
+        let widths = self.fit(&self.measure_all(rows, &cells), style.width);
         let mut line = String::new();
         // A table of names and values needs no headings.
         if self.columns.iter().any(|column| !column.heading.is_empty()) {
@@ -134,13 +139,47 @@ impl Table {
             self.line(&mut line, &headings, &widths);
             writeln!(out, "{}{line}{}", style.dim(), style.plain())?;
         }
-        for row in rows {
-            line.clear();
-            self.line(&mut line, texts.fill(row, &cells), &widths);
-            line.push('\n');
-            out.write_all(line.as_bytes())?;
+        for part in rows.chunks(2 * AT_ONCE) {
+            let Some((first, second)) = part.split_at_checked(AT_ONCE) else {
+                out.write_all(self.lines(part, &widths, &cells).as_bytes())?;
+                break;
+            };
+            let (first, second) =
+                both(|| self.lines(first, &widths, &cells), || self.lines(second, &widths, &cells));
+            out.write_all(first.as_bytes())?;
+            out.write_all(second.as_bytes())?;
         }
         Ok(())
+    }
+
+    /// How wide each column wants to be.
+    fn measure_all<T: Sync>(&self, rows: &[T], cells: &(impl Fn(&T, &mut Cells) + Sync)) -> Vec<usize> {
+        if rows.len() < 2 * AT_ONCE {
+            return self.measure(rows, cells);
+        }
+        let (first, second) = rows.split_at(rows.len() / 2);
+        let (first, second) = both(|| self.measure(first, cells), || self.measure(second, cells));
+        first.into_iter().zip(second).map(|(first, second)| first.max(second)).collect()
+    }
+
+    fn measure<T>(&self, rows: &[T], cells: &impl Fn(&T, &mut Cells)) -> Vec<usize> {
+        let widths = self.columns.iter().map(|column| width(column.heading)).collect();
+        let mut texts = Cells { widths: Some(widths), ..Cells::new(self.columns.len()) };
+        for row in rows {
+            texts.fill(row, cells);
+        }
+        texts.widths.unwrap_or_default()
+    }
+
+    /// The rows as they are printed.
+    fn lines<T>(&self, rows: &[T], widths: &[usize], cells: &impl Fn(&T, &mut Cells)) -> String {
+        let mut texts = Cells::new(self.columns.len());
+        let mut lines = String::new();
+        for row in rows {
+            self.line(&mut lines, texts.fill(row, cells), widths);
+            lines.push('\n');
+        }
+        lines
     }
 
     /// The widths of the columns that are shown.
@@ -197,7 +236,7 @@ impl Table {
                 line.extend(std::iter::repeat_n(' ', padding));
             }
         }
-        line.truncate(line.trim_end().len());
+        line.truncate(line.trim_end_matches(' ').len());
     }
 }
 
@@ -276,6 +315,23 @@ mod tests {
              \x20 2001:db8::/64  größer 中文      1234\n"
         );
         assert_eq!(table(Some(5)), "  ADDRESS\n  10.0.0.1\n  2001:db8::/64\n");
+    }
+
+    #[test]
+    fn many_rows_stay_in_order() {
+        for count in [AT_ONCE - 1, AT_ONCE, 2 * AT_ONCE, 5 * AT_ONCE + 1] {
+            let rows: Vec<usize> = (0..count).collect();
+            let mut out = Vec::new();
+            let table = Table::new([Column::new(""), Column::number("")]);
+            let cells = |row: &usize, cells: &mut Cells| {
+                cells.push("x");
+                cells.push(row);
+            };
+            table.write(&mut out, Style::default(), &rows, cells).unwrap();
+            let wide = (count - 1).to_string().len();
+            let expected: Vec<String> = rows.iter().map(|row| format!("  x  {row:>wide$}")).collect();
+            assert!(String::from_utf8(out).unwrap().lines().eq(expected), "{count}");
+        }
     }
 
     #[test]

@@ -50,6 +50,11 @@ impl fmt::Write for WithoutFraction<'_, '_> {
     }
 }
 
+/// So many of something, in words: `1 client`, `2 clients`.
+pub(crate) fn counted<N: fmt::Display + Copy + PartialEq + From<bool>>(count: N, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == N::from(true) { "" } else { "s" })
+}
+
 /// How many columns of a terminal the text takes.
 pub(crate) fn width(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.width() }
@@ -63,6 +68,12 @@ mod tests {
     fn nothing_reaches_the_terminal_that_it_could_obey() {
         assert_eq!(printable("a\x1b[2Jb\u{202e}c\n"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}");
         assert!(matches!(printable("größer 中"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        let counts = [0u64, 1, 2].map(|count| counted(count, "client"));
+        assert_eq!(counts, ["0 clients", "1 client", "2 clients"]);
     }
 
     #[test]

@@ -69,7 +69,11 @@ fn every_kind_of_store_is_served() {
         listed.starts_with("Using SQLite storage: lists.db\n") && listed.contains("203.0.113.0/24  feed"),
         "{listed}"
     );
-    assert!(place.error(&["--store", "redis://x", "stats"], 1).contains("is no kind of storage"));
+    // A wrong argument is wrong usage; a wrong setting is none.
+    assert!(place.error(&["--store", "redis://x", "stats"], 2).contains("is no kind of storage"));
+    assert!(place.error(&["--store", "sqlite:", "stats"], 2).contains("`sqlite:` names no file"));
+    place.write("aiwaf.toml", "[storage]\nstore = \"redis://x\"\n");
+    assert!(place.error(&["stats"], 1).contains("is no kind of storage"));
 }
 
 #[test]

@@ -112,7 +112,8 @@ fn bad_lines_are_named_and_counted_and_the_rest_is_judged() {
     assert_eq!(errors[2..], ["aiwaf: 2 of 4 lines are no requests and were left out"]);
 
     let ran = place.run(&["inspect", "missing.jsonl"]);
-    assert!(ran.code == 1 && ran.err.starts_with("aiwaf: opening missing.jsonl: "), "{ran:?}");
+    assert!(ran.code == 1 && ran.err.starts_with("aiwaf: opening missing.jsonl failed: "), "{ran:?}");
+    assert!(ran.err.contains(": check the spelling"), "{ran:?}");
     assert_eq!(ran.err.lines().count(), 1);
 }
 

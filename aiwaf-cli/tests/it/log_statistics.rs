@@ -152,7 +152,7 @@ fn all_of_it_as_json() {
     let place = Place::new();
     place.write("access.log", small() + "nonsense\n");
     let ran = place.run(&["logs", "access.log", "--json"]);
-    assert!(ran.code == 0 && ran.err.contains("1 of 5 lines are no requests and were left out"), "{ran:?}");
+    assert!(ran.code == 0 && ran.err.contains("1 of 5 lines is no request and was left out"), "{ran:?}");
     let report: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(report["logs"]["lines"], 5);
     assert_eq!(report["logs"]["formats"][0]["format"], "combined");

@@ -41,7 +41,7 @@ fn a_replay_says_who_would_have_been_denied_and_changes_no_list() {
     assert_eq!(
         place.text(&["replay", "--log-dir", "logs"]),
         "\n103 requests of 5 clients\n\
-         Denied: 3 (2.9 %), of 2 clients; 3 blocked, 0 throttled, 1 bans; in the log: 0 denied\n\
+         Denied: 3 (2.9 %), of 2 clients; 3 blocked, 0 throttled, 1 ban; in the log: 0 denied\n\
          By protection: header_validation 1, ip_keyword_block 2\n\n\
          Clients that would have been denied (2):\n\
          \x20 CLIENT        REQUESTS  DENIED  FIRST                 REASON                                BY                 BANNED UNTIL\n\
@@ -224,7 +224,7 @@ fn training_learns_and_the_model_is_looked_after() {
 
     let said = place.text(&["train", "--log-dir", "logs", "--disable-ai"]);
     assert!(
-        said.contains("Banned 1 clients, ") && !place.path().join("aiwaf_data/model.aiwaf").exists(),
+        said.contains("Banned 1 client, ") && !place.path().join("aiwaf_data/model.aiwaf").exists(),
         "{said}"
     );
     assert!(place.text(&["list", "blacklist"]).contains("trainer"));

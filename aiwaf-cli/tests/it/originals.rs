@@ -91,7 +91,7 @@ fn rows_that_make_no_sense_are_pointed_out() {
     let place = Place::new();
     place.write("aiwaf_data/blacklist.csv", "ip,reason,added_date\nbanana,x,\n10.0.0.1,fine,\n");
     let ran = place.run(&["stats"]);
-    assert_eq!(ran.err, "aiwaf: 1 rows of the lists can't be understood; --verbose names them\n");
+    assert_eq!(ran.err, "aiwaf: 1 row of the lists can't be understood; --verbose names them\n");
     assert!(ran.out.contains("Blacklisted IPs: 1\n") && ran.out.ends_with("Rows Not Understood: 1\n"));
     let ran = place.run(&["stats", "--verbose"]);
     assert!(ran.err.starts_with("aiwaf: blacklist.csv, line 2: "), "{}", ran.err);

@@ -20,7 +20,7 @@ fn a_script_walks_through_routes_and_exempts() {
          / is a route\n\
          \x20 N  NAME    ROUTES  EXEMPT\n\
          \x20 1  api/         2\n\
-         \x20 2  health       1\n\
+         \x20 2  health       1  settings\n\
          \x20 3  login        1\n\
          /api\n\
          \x20 N  NAME    ROUTES  EXEMPT\n\
@@ -34,9 +34,17 @@ fn a_script_walks_through_routes_and_exempts() {
          / is a route\n\
          \x20 N  NAME    ROUTES  EXEMPT\n\
          \x20 1  api/         2  yes\n\
-         \x20 2  health       1\n\
+         \x20 2  health       1  settings\n\
          \x20 3  login        1\n\
          Exempted /health\n"
+    );
+    place.write("aiwaf.toml", "[exemptions]\nexempt_paths = [\"/login\", \"/nothing/\"]\n");
+    let ran = place.run_with(&["route-shell", "--routes", "routes.txt"], "ls\ncd api\nls\n");
+    assert!(
+        ran.out.contains("1  api/         2  yes\n  2  health       1  yes\n  3  login        1  settings\n")
+            && ran.out.ends_with("1  items/       2  yes\n"),
+        "{}",
+        ran.out
     );
     let exempt = place.text(&["exempt-path", "list"]);
     for path in ["/api/items  ", "/api/items/*  ", "/api/  ", "/health  "] {
@@ -74,7 +82,7 @@ fn routes_come_from_logs_too() {
         line("/items/17?x=1", 200) + &line("/items/18", 200) + &line("/.env", 404),
     );
     let ran = place.run_with(&["route-shell"], "cd items\nls\n");
-    assert!(ran.out.contains("\n1 routes;") && ran.out.ends_with("1  {id}       1\n"), "{ran:?}");
+    assert!(ran.out.contains("\n1 route;") && ran.out.ends_with("1  {id}       1\n"), "{ran:?}");
 }
 
 #[test]

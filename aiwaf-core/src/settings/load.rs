@@ -146,6 +146,8 @@ fn to_table(settings: &Settings) -> Result<Table, SettingsError> {
 /// What is wrong, and in which line of `text`.
 fn in_one_line(text: &str, error: &toml::de::Error) -> String {
     let message = error.message().trim().replace('\n', ", ");
+    let message =
+        suggestion(&message).map_or(message.clone(), |name| format!("{message}: did you mean `{name}`?"));
     let Some((before, after)) = error.span().and_then(|span| text.split_at_checked(span.start)) else {
         return message;
     };
@@ -154,6 +156,14 @@ fn in_one_line(text: &str, error: &toml::de::Error) -> String {
     let end = after.find('\n').map_or(text.len(), |length| before.len() + length);
     let shown: String = text.get(start..end).unwrap_or_default().trim().chars().take(80).collect();
     format!("line {line} (`{shown}`): {message}")
+}
+
+/// Of the names that a message about an unknown one expects, the one that may have been meant.
+fn suggestion(message: &str) -> Option<&str> {
+    let unknown = message.strip_prefix("unknown ")?;
+    let mut names = unknown.split('`').skip(1).step_by(2);
+    let wanted = names.next()?;
+    closest(wanted, names)
 }
 
 fn syntax(source_name: &str, message: &str) -> SettingsError {
@@ -358,6 +368,14 @@ mod tests {
             text,
             "aiwaf.toml: line 3 (`mode = \"on\"`): unknown variant `on`, expected one of `off`, `monitor`, `enforce`"
         );
+        for (text, meant) in [
+            ("[rate_limit]\nmaxx = 50", "did you mean `max`?"),
+            ("[rate_limits]\nmax = 50", "did you mean `rate_limit`?"),
+            ("[honeypot]\nmode = \"enforced\"", "did you mean `enforce`?"),
+        ] {
+            let error = Settings::load(Some(("aiwaf.toml", text)), []).unwrap_err().to_string();
+            assert!(error.ends_with(meant), "{error}");
+        }
         let text = Settings::load(Some(("aiwaf.toml", "[honeypot\n")), []).unwrap_err().to_string();
         assert!(text.starts_with("aiwaf.toml: line 1 (`[honeypot`): ") && !text.contains('\n'), "{text}");
     }

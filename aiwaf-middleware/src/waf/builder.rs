@@ -244,7 +244,12 @@ fn system_clock() -> Timestamp {
 fn open_store(url: &str, fail_closed: bool) -> Result<Arc<dyn Store>, StoreError> {
     let store = LateStore::new(url);
     match store.open() {
-        Err(error) if fail_closed || matches!(error, StoreError::UnknownUrl { .. }) => Err(error),
+        Err(error)
+            if fail_closed
+                || matches!(error, StoreError::UnknownUrl { .. } | StoreError::IncompleteUrl(_)) =>
+        {
+            Err(error)
+        }
         _ => Ok(Arc::new(store)),
     }
 }

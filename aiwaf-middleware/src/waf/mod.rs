@@ -127,7 +127,9 @@ impl Error {
         match self {
             Self::Settings(_) | Self::SettingsFile { .. } | Self::RuleFile { .. } | Self::Build(_) => true,
             #[cfg(feature = "storage")]
-            Self::Store(error) => matches!(error, StoreError::UnknownUrl { .. }),
+            Self::Store(error) => {
+                matches!(error, StoreError::UnknownUrl { .. } | StoreError::IncompleteUrl(_))
+            }
             Self::Thread(_) => false,
         }
     }

@@ -1,9 +1,10 @@
 //! What an import changes, and doing it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use aiwaf_core::{KeywordEntry, KeywordSource, ListChange, ListName, Lists, display_network};
+use ipnet::IpNet;
 
 use super::{Backup, BackupError, Invalid};
 use crate::fit::fit;
@@ -100,19 +101,35 @@ impl Manager {
         if !options.skip_invalid && !skipped.is_empty() {
             return Err(BackupError::Invalid { invalid: skipped, more: more_skipped });
         }
-        let before = self.load()?.lists;
+        let mut before = self.load()?.lists;
+        let untouched = match options.mode {
+            ImportMode::Merge => leave_out_untouched(&mut before, backup),
+            ImportMode::Replace => 0,
+        };
         let changes = match options.mode {
             ImportMode::Merge => merge(backup, &before),
             ImportMode::Replace => replace(backup),
         };
         let mut after = before.clone();
         apply_fitting(&mut after, &changes.iter().map(fit).collect::<Vec<_>>());
-        let report = ImportReport { differences: differences(&before, &after), skipped, more_skipped };
+        let mut differences = differences(&before, &after);
+        let blacklist = differences.iter_mut().filter(|difference| difference.list == ListName::Blacklist);
+        blacklist.for_each(|difference| difference.unchanged += untouched);
+        let report = ImportReport { differences, skipped, more_skipped };
         if !options.dry_run && before != after {
             self.apply(&changes)?;
         }
         Ok(report)
     }
+}
+
+/// Takes bans out that the backup does not name, and counts them. A merge leaves them alone, and to compare a million of
+/// them takes longer than all else.
+fn leave_out_untouched(before: &mut Lists, backup: &Backup) -> usize {
+    let named: HashSet<IpNet> = backup.lists().blacklist.iter().map(|ban| ban.network).collect();
+    let all = before.blacklist.len();
+    before.blacklist.retain(|ban| named.contains(&ban.network));
+    all - before.blacklist.len()
 }
 
 fn replace(backup: &Backup) -> Vec<ListChange> {

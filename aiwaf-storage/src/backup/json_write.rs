@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use aiwaf_core::{BanSource, BlacklistEntry, Lists, Timestamp, display_network};
+use ipnet::IpNet;
 use serde::{Serialize, Serializer};
 
 use super::BackupError;
@@ -27,7 +28,7 @@ pub fn export_json(
     time: Timestamp,
     out: impl Write,
 ) -> Result<(), BackupError> {
-    let mut out = std::io::BufWriter::new(out);
+    let mut out = std::io::BufWriter::with_capacity(64 * 1024, out);
     let file = File {
         whitelist: Networks(lists),
         blacklist: Bans(lists),
@@ -61,13 +62,13 @@ struct File<'a> {
 /// Everything that is kept beside a key; what a list does not have is left out.
 #[derive(Serialize, Default)]
 struct Details<'a> {
-    timestamp: String,
+    timestamp: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    expires: Option<String>,
+    expires: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
     offences: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,17 +79,43 @@ struct Details<'a> {
 
 impl<'a> Details<'a> {
     fn new(added: Option<Timestamp>) -> Self {
-        Self { timestamp: added.map(|time| time.to_string()).unwrap_or_default(), ..Self::default() }
+        Self { timestamp: Time(added), ..Self::default() }
     }
 
     fn of_ban(ban: &'a BlacklistEntry) -> Self {
         Self {
             reason: Some(&ban.reason),
             source: Some(BanSource::to_string(&ban.source)),
-            expires: ban.expires.map(|time| time.to_string()),
+            expires: ban.expires.map(|time| Time(Some(time))),
             offences: Some(ban.offences),
             extended_request_info: ban.extended_request_info.as_deref(),
             ..Self::new(ban.added)
+        }
+    }
+}
+
+/// A time in full; one that is not known is empty.
+#[derive(Default)]
+struct Time(Option<Timestamp>);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Some(time) => serializer.collect_str(time),
+            None => serializer.serialize_str(""),
+        }
+    }
+}
+
+/// As [`display_network`] writes it, without a text of its own for each of a million bans.
+struct Address<'a>(&'a IpNet);
+
+impl Serialize for Address<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.prefix_len() < self.0.max_prefix_len() {
+            serializer.collect_str(self.0)
+        } else {
+            serializer.collect_str(&self.0.addr())
         }
     }
 }
@@ -111,7 +138,7 @@ macro_rules! parts {
 
 parts! {
     Networks: collect_seq = |lists| lists.whitelist.iter().map(|entry| display_network(&entry.network));
-    Bans: collect_map = |lists| lists.blacklist.iter().map(|ban| (display_network(&ban.network), Details::of_ban(ban)));
+    Bans: collect_map = |lists| lists.blacklist.iter().map(|ban| (Address(&ban.network), Details::of_ban(ban)));
     Keywords: collect_seq = |lists| lists.keywords.iter().map(|entry| &entry.keyword);
     WhitelistDetails: collect_map = |lists| lists.whitelist.iter().map(|entry| {
         (display_network(&entry.network), Details { reason: Some(&entry.reason), ..Details::new(entry.added) })

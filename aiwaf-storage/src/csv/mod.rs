@@ -3,8 +3,10 @@
 mod cell;
 mod directory;
 mod ledger;
+mod problems;
 mod record;
 mod row;
+mod rows;
 mod table;
 
 use std::collections::HashSet;
@@ -137,14 +139,34 @@ impl CsvStore {
         names.filter(|(file, _)| self.directory.file(file).exists()).map(|(_, list)| list).collect()
     }
 
+    /// The lists that are wanted, and those of them that can't be read.
+    fn load_lists(&self, wanted: &[ListName]) -> (Loaded, Vec<ListFailure>) {
+        let (mut loaded, mut failures) = (Loaded::default(), Vec::new());
+        for list in ListName::ALL.into_iter().filter(|list| wanted.contains(list)) {
+            match list {
+                ListName::Whitelist => self.load_list::<WhitelistEntry>(&mut loaded, &mut failures),
+                ListName::Blacklist => self.load_list::<BlacklistEntry>(&mut loaded, &mut failures),
+                ListName::Keywords => self.load_list::<KeywordEntry>(&mut loaded, &mut failures),
+                ListName::GeoBlockedCountries => self.load_list::<CountryEntry>(&mut loaded, &mut failures),
+                ListName::PathExemptions => self.load_list::<PathExemptionEntry>(&mut loaded, &mut failures),
+            }
+        }
+        // Of the blacklist, so it is told with that.
+        let is_read = |list| wanted.contains(&list) && failures.iter().all(|failure| failure.list != list);
+        if is_read(ListName::Blacklist) {
+            loaded.problems.append(&mut self.repaired.lock());
+        }
+        (loaded, failures)
+    }
+
     fn load_list<T: Row>(&self, loaded: &mut Loaded, failures: &mut Vec<ListFailure>) {
         let text = self.directory.read(T::FILE).map(Option::unwrap_or_default);
         let path = self.directory.file(T::FILE);
         match text.and_then(|text| Table::<T>::parse(text, &Wanted::Entries, &path)) {
             Ok(table) => {
                 *T::list(&mut loaded.lists) = table.entries;
-                loaded.problems.extend(table.problems);
-                loaded.more_problems += table.more_problems;
+                loaded.problems.extend(table.problems.described);
+                loaded.more_problems += table.problems.more;
             }
             Err(error) => failures.push(ListFailure { list: T::LIST, error }),
         }
@@ -232,23 +254,21 @@ impl Store for CsvStore {
     }
 
     fn load(&self) -> Result<Loaded, StoreError> {
-        let (loaded, failures) = self.load_readable()?;
+        self.load_only(&ListName::ALL)
+    }
+
+    fn load_only(&self, wanted: &[ListName]) -> Result<Loaded, StoreError> {
+        let (loaded, failures) = self.load_lists(wanted);
         failures.into_iter().next().map_or(Ok(loaded), |failure| Err(failure.error))
     }
 
     fn load_readable(&self) -> Result<(Loaded, Vec<ListFailure>), StoreError> {
-        let (mut loaded, mut failures) = (Loaded::default(), Vec::new());
-        self.load_list::<WhitelistEntry>(&mut loaded, &mut failures);
-        self.load_list::<BlacklistEntry>(&mut loaded, &mut failures);
-        self.load_list::<KeywordEntry>(&mut loaded, &mut failures);
-        self.load_list::<CountryEntry>(&mut loaded, &mut failures);
-        self.load_list::<PathExemptionEntry>(&mut loaded, &mut failures);
+        let (loaded, mut failures) = self.load_lists(&ListName::ALL);
         if failures.len() == FILES.len()
             && let Some(failure) = failures.pop()
         {
             return Err(failure.error);
         }
-        loaded.problems.append(&mut self.repaired.lock());
         Ok((loaded, failures))
     }
 

@@ -9,11 +9,13 @@ const MAX_LINES: usize = 64;
 
 /// One row of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Record {
+pub(super) struct Record<'a> {
     /// The line on which it begins, counted from 1.
     pub(super) line: u64,
     /// Where it stands, its line break included.
     pub(super) range: Range<usize>,
+    /// The same as text; empty if it is none.
+    pub(super) text: &'a str,
     pub(super) shape: Shape,
     /// It has no quotes, so its cells are what stands between its commas, and it is one line.
     pub(super) is_plain: bool,
@@ -29,28 +31,67 @@ pub(super) enum Shape {
     Broken(&'static str),
 }
 
-/// The rows of a file, one after the other. Linear; broken rows are one line long.
-pub(super) fn split(text: &[u8]) -> impl Iterator<Item = Record> + Clone {
-    Records { text, start: 0, line: 1 }
+impl<'a> Record<'a> {
+    /// Its text without its line break.
+    pub(super) fn content(&self) -> &'a str {
+        let text = self.text.strip_suffix('\n').unwrap_or(self.text);
+        text.strip_suffix('\r').unwrap_or(text)
+    }
 }
 
-#[derive(Clone)]
-struct Records<'a> {
+/// The rows of a file, one after the other. Linear; broken rows are one line long.
+#[derive(Debug, Clone)]
+pub(super) struct Records<'a> {
     text: &'a [u8],
+    /// Where the next row begins, and on which line.
     start: usize,
     line: u64,
+    /// Rows that begin from there on are left out.
+    end: usize,
 }
 
-impl Iterator for Records<'_> {
-    type Item = Record;
+impl<'a> Records<'a> {
+    /// The rows of `text` from `start` on, where a row begins on this line.
+    pub(super) fn new(text: &'a [u8], start: usize, line: u64) -> Self {
+        Self { text, start, line, end: text.len() }
+    }
 
-    fn next(&mut self) -> Option<Record> {
+    /// Where the next row begins.
+    pub(super) fn start(&self) -> usize {
+        self.start
+    }
+
+    /// Where the last row ends.
+    pub(super) fn end(&self) -> usize {
+        self.end
+    }
+
+    /// The rows before `middle`, where a row begins.
+    pub(super) fn until(self, middle: usize) -> Self {
+        Self { end: middle, ..self }
+    }
+
+    /// The rows from `middle` on, where a row begins.
+    pub(super) fn from(self, middle: usize) -> Self {
+        let before = self.text.get(self.start..middle).unwrap_or_default();
+        let line = self.line + memchr::memchr_iter(b'\n', before).count() as u64;
+        Self { start: middle, line, ..self }
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Record<'a>;
+
+    fn next(&mut self) -> Option<Record<'a>> {
         let (start, line) = (self.start, self.line);
-        let rest = self.text.get(start..).filter(|rest| !rest.is_empty())?;
+        let rest = self.text.get(start..).filter(|rest| !rest.is_empty() && start < self.end)?;
         let plain_length = plain_line(rest);
-        let (length, shape) = match plain_length.map_or_else(|| measure(rest), Ok) {
-            Ok(length) => (length, shape(rest.get(..length).unwrap_or(rest))),
-            Err(what) => (first_line(rest), Shape::Broken(what)),
+        let (length, shape, text) = match plain_length.map_or_else(|| measure(rest), Ok) {
+            Ok(length) => match std::str::from_utf8(rest.get(..length).unwrap_or(rest)) {
+                Ok(text) => (length, shape(text), text),
+                Err(_) => (length, Shape::Broken("is not UTF-8"), ""),
+            },
+            Err(what) => (first_line(rest), Shape::Broken(what), ""),
         };
         let is_plain = plain_length.is_some();
         self.line += if is_plain {
@@ -59,7 +100,7 @@ impl Iterator for Records<'_> {
             memchr::memchr_iter(b'\n', rest.get(..length).unwrap_or(rest)).count() as u64
         };
         self.start += length;
-        Some(Record { line, range: start..start + length, shape, is_plain })
+        Some(Record { line, range: start..start + length, text, shape, is_plain })
     }
 }
 
@@ -69,12 +110,10 @@ pub(super) fn trim_end(record: &[u8]) -> &[u8] {
     record.strip_suffix(b"\r").unwrap_or(record)
 }
 
-fn shape(record: &[u8]) -> Shape {
-    if std::str::from_utf8(record).is_err() {
-        Shape::Broken("is not UTF-8")
-    } else if trim_end(record).iter().all(u8::is_ascii_whitespace) {
+fn shape(record: &str) -> Shape {
+    if record.bytes().all(|byte| byte.is_ascii_whitespace()) {
         Shape::Blank
-    } else if record.ends_with(b"\n") {
+    } else if record.ends_with('\n') {
         Shape::Sound
     } else {
         Shape::Unended
@@ -133,7 +172,7 @@ mod tests {
     use super::*;
 
     fn shapes(text: &str) -> Vec<(u64, Shape)> {
-        split(text.as_bytes()).map(|record| (record.line, record.shape)).collect()
+        Records::new(text.as_bytes(), 0, 1).map(|record| (record.line, record.shape)).collect()
     }
 
     #[test]
@@ -156,15 +195,23 @@ mod tests {
         assert_eq!(shapes("\"abc"), [(1, Shape::Broken("opens a quote and does not close it"))]);
     }
 
+    fn is_utf8(record: &Record<'_>) -> bool {
+        !matches!(record.shape, Shape::Broken(_))
+    }
+
     proptest! {
         #[test]
         fn rows_cover_the_file_and_agree_with_the_reader(text in "[a\",\n\r ]{0,60}") {
-            let records: Vec<Record> = split(text.as_bytes()).collect();
+            let records: Vec<Record<'_>> = Records::new(text.as_bytes(), 0, 1).collect();
             let mut end = 0;
             for record in &records {
                 prop_assert_eq!(record.range.start, end);
                 end = record.range.end;
                 let bytes = &text.as_bytes()[record.range.clone()];
+                if is_utf8(record) {
+                    prop_assert_eq!(record.text.as_bytes(), bytes);
+                    prop_assert_eq!(record.content().as_bytes(), trim_end(bytes));
+                }
                 if record.is_plain {
                     prop_assert_eq!(measure(bytes), Ok(bytes.len()));
                     let cells: Vec<&str> = std::str::from_utf8(trim_end(bytes)).unwrap().split(',').collect();
@@ -180,6 +227,16 @@ mod tests {
                 }
             }
             prop_assert_eq!(end, text.len());
+        }
+
+        #[test]
+        fn two_parts_are_the_whole(text in "[a\",\n\r ]{0,60}", row: prop::sample::Index) {
+            let whole = Records::new(text.as_bytes(), 0, 1);
+            let records: Vec<Record<'_>> = whole.clone().collect();
+            if let Some(middle) = (!records.is_empty()).then(|| row.get(&records).range.start) {
+                let parts: Vec<Record<'_>> = whole.clone().until(middle).chain(whole.from(middle)).collect();
+                prop_assert_eq!(parts, records);
+            }
         }
     }
 }

@@ -12,9 +12,9 @@ use super::cell::unguard;
 use crate::fit;
 
 /// An entry that is kept as a row.
-pub(super) trait Row: Clone + PartialEq {
+pub(super) trait Row: Clone + PartialEq + Send {
     /// What no two rows share.
-    type Key: Eq + Hash;
+    type Key: Eq + Hash + Sync;
     const LIST: ListName;
     const FILE: &'static str;
     /// The original's columns first, then ours; the first one is the key.

@@ -11,14 +11,18 @@ use crate::fit::fit;
 use crate::memory::{apply_fitted, is_addition};
 use crate::store::{Loaded, RowProblem};
 
-/// All lists; in a transaction that sees one state of the database.
-pub(super) fn load(connection: &mut impl Tables) -> QueryResult<Loaded> {
+/// The lists that are wanted; in a transaction that sees one state of the database.
+pub(super) fn load(connection: &mut impl Tables, wanted: &[ListName]) -> QueryResult<Loaded> {
     let mut loaded = Loaded::default();
-    load_list::<WhitelistRow>(connection, &mut loaded)?;
-    load_list::<BlacklistRow>(connection, &mut loaded)?;
-    load_list::<KeywordRow>(connection, &mut loaded)?;
-    load_list::<CountryRow>(connection, &mut loaded)?;
-    load_list::<PathExemptionRow>(connection, &mut loaded)?;
+    for list in ListName::ALL.into_iter().filter(|list| wanted.contains(list)) {
+        match list {
+            ListName::Whitelist => load_list::<WhitelistRow>(connection, &mut loaded)?,
+            ListName::Blacklist => load_list::<BlacklistRow>(connection, &mut loaded)?,
+            ListName::Keywords => load_list::<KeywordRow>(connection, &mut loaded)?,
+            ListName::GeoBlockedCountries => load_list::<CountryRow>(connection, &mut loaded)?,
+            ListName::PathExemptions => load_list::<PathExemptionRow>(connection, &mut loaded)?,
+        }
+    }
     Ok(loaded)
 }
 

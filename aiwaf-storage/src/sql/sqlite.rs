@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{fmt, io};
 
-use aiwaf_core::ListChange;
+use aiwaf_core::{ListChange, ListName};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
@@ -210,7 +210,13 @@ impl Store for SqliteStore {
     }
 
     fn load(&self) -> Result<Loaded, StoreError> {
-        self.with("reading", |session| session.connection.transaction(lists::load))
+        self.load_only(&ListName::ALL)
+    }
+
+    fn load_only(&self, wanted: &[ListName]) -> Result<Loaded, StoreError> {
+        self.with("reading", |session| {
+            session.connection.transaction(|connection| lists::load(connection, wanted))
+        })
     }
 
     fn apply(&self, changes: &[ListChange]) -> Result<Vec<bool>, StoreError> {

@@ -110,6 +110,7 @@ fn errors_say_how_to_mend_and_no_password() {
         let error = PostgresStore::open(&url).unwrap_err();
         let text = format!("{error} {error:?}");
         assert!(text.contains(remedy) && !text.contains("secret") && !text.contains("ret@"), "{text}");
+        assert!(!text.contains("  ") && !text.contains(" ;"), "{text}");
     }
 }
 

@@ -40,6 +40,20 @@ fn a_new_store_is_empty_and_keeps_what_it_is_given() {
 }
 
 #[test]
+fn only_the_wanted_lists_are_read() {
+    on_every_store(|store| {
+        store.apply(&[whitelist("10.0.0.0/8"), add_ban("10.0.0.1"), country("DE"), exempt("*.css")]).unwrap();
+        let all = store.load().unwrap().lists;
+        let some = store.load_only(&[ListName::PathExemptions, ListName::Blacklist]).unwrap().lists;
+        let expected =
+            aiwaf_core::Lists { whitelist: Vec::new(), geo_blocked_countries: Vec::new(), ..all.clone() };
+        assert_eq!(some, expected);
+        assert_eq!(store.load_only(&ListName::ALL).unwrap().lists, all);
+        assert_eq!(store.load_only(&[]).unwrap(), aiwaf_storage::Loaded::default());
+    });
+}
+
+#[test]
 fn removing_and_clearing_say_whether_something_was_there() {
     on_every_store(|store| {
         store.apply(&[add_ban("10.0.0.1"), add_ban("10.0.0.2"), add_ban("10.0.0.3")]).unwrap();

@@ -21,8 +21,8 @@ pub fn text(report: &TrainingReport) -> String {
         line(
             &mut out,
             format_args!(
-                "Too little to learn from: {} requests, and it takes {}.",
-                grouped(report.parsed),
+                "Too little to learn from: {}, and it takes {}.",
+                several(report.parsed, "request"),
                 grouped(report.min_lines)
             ),
         );
@@ -39,10 +39,10 @@ fn read(out: &mut String, report: &TrainingReport) {
     line(
         out,
         format_args!(
-            "Read {} lines: {} requests of {} clients, {} that can't be read, {} that hold no request.",
-            grouped(report.lines),
-            grouped(report.parsed),
-            grouped(report.clients),
+            "Read {}: {} of {}, {} that can't be read, {} that hold no request.",
+            several(report.lines, "line"),
+            several(report.parsed, "request"),
+            several(report.clients, "client"),
             grouped(report.unparsed),
             grouped(report.without_request)
         ),
@@ -53,7 +53,10 @@ fn read(out: &mut String, report: &TrainingReport) {
     let formats: Vec<String> = report
         .formats
         .iter()
-        .map(|count| format!("{} ({} lines in {} files)", count.format, grouped(count.lines), count.files))
+        .map(|count| {
+            let (lines, files) = (several(count.lines, "line"), several(count.files, "file"));
+            format!("{} ({lines} in {files})", count.format)
+        })
         .collect();
     line(out, format_args!("Formats: {}.", formats.join(", ")));
     for (cause, lines) in &report.unparsed_causes {
@@ -105,10 +108,10 @@ fn keywords(out: &mut String, report: &TrainingReport) {
         line(
             out,
             format_args!(
-                "  {}  {} requests of {} clients, such as {}",
+                "  {}  {} of {}, such as {}",
                 learned.keyword,
-                grouped(learned.count),
-                learned.clients,
+                several(learned.count, "request"),
+                several(learned.clients, "client"),
                 learned.paths.first().map_or("", String::as_str)
             ),
         );
@@ -184,6 +187,11 @@ fn held_out(out: &mut String, report: &TrainingReport) {
             ),
         );
     }
+}
+
+/// So many of something, in words.
+fn several(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
 }
 
 /// A number with its digits in groups of three.

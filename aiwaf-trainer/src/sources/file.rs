@@ -61,10 +61,9 @@ impl LogFile {
             Input::Stream { name, reader } => (name, Box::new(Counted(reader, Arc::clone(&bytes)))),
         };
         let mut lines = Lines::new(decompressed(raw)?);
-        let sample = lines.peek(SAMPLE)?;
         let parser = match format {
             Some(format) => Some(LineParser::new(format.clone())),
-            None => LineParser::detect(&sample),
+            None => detect(&mut lines)?,
         };
         Ok(Self { name, lines, parser, bytes, number: 0 })
     }
@@ -72,8 +71,12 @@ impl LogFile {
     /// The time of the first request that can be told from the beginning.
     pub(super) fn first_time(&mut self) -> io::Result<Option<Timestamp>> {
         let Some(mut parser) = self.parser.clone() else { return Ok(None) };
-        let sample = self.lines.peek(SAMPLE)?;
-        Ok(sample.into_iter().find_map(|line| Some(parser.parse(line).ok()??.time)))
+        let mut first =
+            |lines: Vec<&[u8]>| lines.into_iter().find_map(|line| Some(parser.parse(line).ok()??.time));
+        if let Some(time) = first(self.lines.peek(SAMPLE)?) {
+            return Ok(Some(time));
+        }
+        Ok(first(self.lines.peek_far()?))
     }
 
     pub(super) fn format_name(&self) -> &'static str {
@@ -112,7 +115,7 @@ impl LogFile {
     /// writing begins with a long run of zeros.
     fn detect_again(&mut self) -> io::Result<()> {
         if self.parser.is_none() {
-            self.parser = LineParser::detect(&self.lines.peek(SAMPLE)?);
+            self.parser = detect(&mut self.lines)?;
         }
         Ok(())
     }
@@ -162,6 +165,15 @@ impl LogFile {
             Err(error) => Err(Line::Unparsed(Cause::Line(error), Some(range))),
         })
     }
+}
+
+/// The format of the first lines, or else of the first that have one: a crash, or a program that was started in between,
+/// may have left any text at the beginning.
+fn detect(lines: &mut Lines) -> io::Result<Option<LineParser>> {
+    if let Some(parser) = LineParser::detect(&lines.peek(SAMPLE)?) {
+        return Ok(Some(parser));
+    }
+    Ok(lines.peek_far()?.chunks(SAMPLE).find_map(LineParser::detect))
 }
 
 /// How many lines a file has. If it breaks off, those up to there.

@@ -73,7 +73,16 @@ impl Lines {
 
     /// The next lines that are whole, at most `count`, which stay to be read.
     pub(super) fn peek(&mut self, count: usize) -> io::Result<Vec<&[u8]>> {
-        while !self.at_end && self.end - self.start < PEEK {
+        self.peek_within(count, PEEK)
+    }
+
+    /// As [`peek`](Self::peek), of all lines that can be looked at without reading them.
+    pub(super) fn peek_far(&mut self) -> io::Result<Vec<&[u8]>> {
+        self.peek_within(usize::MAX - 1, PEEK_FAR)
+    }
+
+    fn peek_within(&mut self, count: usize, bytes: usize) -> io::Result<Vec<&[u8]>> {
+        while !self.at_end && self.end - self.start < bytes {
             self.fill()?;
         }
         let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
@@ -126,6 +135,9 @@ impl Lines {
 
 /// Formats are told from so many bytes.
 const PEEK: usize = 64 * 1024;
+/// And if these don't tell, from so many.
+const PEEK_FAR: usize = 256 * 1024;
+const _: () = assert!(PEEK_FAR < BUFFER);
 
 #[cfg(test)]
 mod tests {

@@ -75,6 +75,20 @@ fn logs_of_the_same_time_are_merged_and_each_has_its_format() {
 }
 
 #[test]
+fn garbage_at_the_beginning_hides_neither_format_nor_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let garbage = "thread main: starting up, nothing of this is a request\n".repeat(200);
+    fs::write(directory.path().join("access.log"), garbage.clone() + &line(20, "/2")).unwrap();
+    fs::write(directory.path().join("access.log.1"), line(10, "/1") + &line(30, "/3")).unwrap();
+    let (paths, summary) = read(find(directory.path()));
+    assert_eq!(paths, ["/1", "/2", "/3"]);
+    assert_eq!((summary.lines, summary.parsed), (203, 3));
+    // What never becomes a log is given up in the end.
+    fs::write(directory.path().join("access.log"), garbage.repeat(100) + &line(20, "/2")).unwrap();
+    assert_eq!(read(find(directory.path())).1.parsed, 2);
+}
+
+#[test]
 fn lines_that_are_no_requests_are_counted_and_shown() {
     let mut log = line(1, "/a");
     log += "\nnonsense \u{1b}[31m\n";

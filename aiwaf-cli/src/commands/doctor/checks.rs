@@ -12,7 +12,7 @@ use super::{Check, proxies};
 use crate::engine;
 use crate::failure::with_causes;
 use crate::origins;
-use crate::output::short_time;
+use crate::output::{counted, short_time};
 use crate::session::Session;
 use crate::stores::Access;
 
@@ -109,16 +109,16 @@ fn lists(session: &Session<'_>) -> (Lists, Vec<Check>) {
     let place = store.location().map(|(_, place)| place).unwrap_or_default();
     let lists = &loaded.lists;
     let found = format!(
-        "{} {place}: {} whitelisted, {} banned, {} keywords",
+        "{} {place}: {} whitelisted, {} banned, {}",
         store.mode(),
         lists.whitelist.len(),
         lists.blacklist.len(),
-        lists.keywords.len()
+        counted(lists.keywords.len(), "keyword")
     );
     let problems = loaded.problems.len() + loaded.more_problems;
     let mut checks = vec![if problems > 0 {
         let mend = "`aiwaf stats --verbose` names them; mend or remove them";
-        Check::warning("lists", format!("{found}; {problems} rows can't be understood"), mend)
+        Check::warning("lists", format!("{found}; {} can't be understood", counted(problems, "row")), mend)
     } else {
         Check::ok("lists", found)
     }];
@@ -250,10 +250,10 @@ fn model(settings: &Settings) -> Check {
         Ok(model) => {
             let training = model.trained().training();
             let found = format!(
-                "{}: trained {} from {} lines",
+                "{}: trained {} from {}",
                 path.display(),
                 short_time(training.trained_at),
-                training.log_lines
+                counted(training.log_lines, "line")
             );
             if system_clock().since(training.trained_at) > OLD {
                 return Check::warning("model", found, "it is old, and what is usual changes: `aiwaf train`");

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use aiwaf_core::{
-    BlacklistEntry, ClientKey, CountryLookup, Lists, Settings, Timestamp, WhitelistEntry, display_network,
+    BlacklistEntry, ClientKey, CountryLookup, ListName, Lists, Settings, Timestamp, WhitelistEntry,
+    display_network,
 };
 use aiwaf_storage::system_clock;
 use ipnet::IpNet;
@@ -48,7 +49,8 @@ pub(super) fn explain(
     session: &mut Session<'_>,
 ) -> anyhow::Result<ExitCode> {
     let settings = session.settings()?.clone();
-    let (_, loaded) = session.lists()?;
+    let (_, loaded) =
+        session.lists(&[ListName::Whitelist, ListName::Blacklist, ListName::GeoBlockedCountries])?;
     let lists = &loaded.lists;
     let now = system_clock();
     let key = ClientKey::new(client, settings.client.ipv6_prefix);

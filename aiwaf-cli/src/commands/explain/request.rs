@@ -78,7 +78,11 @@ pub(super) fn explain(
 
     let mut settings = session.settings()?.clone();
     args.selection.apply(&mut settings);
-    let lists = session.store(Access::Existing)?.load()?.lists;
+    let mut lists = session.store(Access::Existing)?.load()?.lists;
+    // Engines are built from them, one for each protection; the other entries make no difference to this client.
+    let address = client.unwrap_or(UNKNOWN_CLIENT).to_canonical();
+    lists.whitelist.retain(|entry| entry.network.contains(&address));
+    lists.blacklist.retain(|ban| ban.network.contains(&address));
     let countries =
         engine::countries(&settings)?.map(|countries| Arc::new(countries) as Arc<dyn CountryLookup>);
     let build = |settings: Settings| -> anyhow::Result<Engine> {

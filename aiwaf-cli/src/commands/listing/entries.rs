@@ -1,6 +1,5 @@
 //! The five kinds of entries: their columns, and their fields in JSON.
 
-use std::cmp::Ordering;
 use std::fmt::{self, Display};
 use std::net::IpAddr;
 
@@ -20,13 +19,14 @@ impl Listed for WhitelistEntry {
     const SYMBOL: &'static str = "🟢 ";
     const COLUMNS: &'static [Column] =
         &[Column::new("ADDRESS"), Column::flexible("REASON"), Column::new("ADDED")];
+    type Rank<'a> = IpNet;
 
     fn name(&self) -> String {
         display_network(&self.network)
     }
 
-    fn compare_names(&self, other: &Self) -> Ordering {
-        self.network.cmp(&other.network)
+    fn rank(&self) -> IpNet {
+        self.network
     }
 
     fn network(&self) -> Option<IpNet> {
@@ -42,8 +42,8 @@ impl Listed for WhitelistEntry {
     }
 
     fn fill(&self, cells: &mut Cells) {
-        cells.push(short_network(&self.network));
-        cells.push(&self.reason);
+        cells.push_short(short_network(&self.network), max_bytes(&self.network));
+        cells.push_short(&self.reason, self.reason.len());
         cells.push_time(self.added, "unknown");
     }
 
@@ -70,13 +70,14 @@ impl Listed for BlacklistEntry {
         Column::new("UNTIL"),
         Column::new("BY"),
     ];
+    type Rank<'a> = IpNet;
 
     fn name(&self) -> String {
         display_network(&self.network)
     }
 
-    fn compare_names(&self, other: &Self) -> Ordering {
-        self.network.cmp(&other.network)
+    fn rank(&self) -> IpNet {
+        self.network
     }
 
     fn network(&self) -> Option<IpNet> {
@@ -100,8 +101,8 @@ impl Listed for BlacklistEntry {
     }
 
     fn fill(&self, cells: &mut Cells) {
-        cells.push(short_network(&self.network));
-        cells.push(&self.reason);
+        cells.push_short(short_network(&self.network), max_bytes(&self.network));
+        cells.push_short(&self.reason, self.reason.len());
         cells.push_time(self.added, "unknown");
         cells.push_time(self.expires, "removed");
         cells.push(self.source);
@@ -137,13 +138,14 @@ impl Listed for KeywordEntry {
     const SYMBOL: &'static str = "🚫 ";
     const COLUMNS: &'static [Column] =
         &[Column::flexible("KEYWORD"), Column::new("SOURCE"), Column::number("COUNT"), Column::new("ADDED")];
+    type Rank<'a> = &'a str;
 
     fn name(&self) -> String {
         self.keyword.clone()
     }
 
-    fn compare_names(&self, other: &Self) -> Ordering {
-        self.keyword.cmp(&other.keyword)
+    fn rank(&self) -> &str {
+        &self.keyword
     }
 
     fn reason(&self) -> &str {
@@ -159,7 +161,7 @@ impl Listed for KeywordEntry {
     }
 
     fn fill(&self, cells: &mut Cells) {
-        cells.push(&self.keyword);
+        cells.push_short(&self.keyword, self.keyword.len());
         cells.push(self.source.name());
         cells.push(self.count);
         cells.push_time(self.added, "unknown");
@@ -188,9 +190,14 @@ impl Listed for CountryEntry {
     const SYMBOL: &'static str = "🌍 ";
     const COLUMNS: &'static [Column] =
         &[Column::new("CODE"), Column::flexible("COUNTRY"), Column::new("ADDED")];
+    type Rank<'a> = &'a str;
 
     fn name(&self) -> String {
         self.country.to_string()
+    }
+
+    fn rank(&self) -> &str {
+        self.country.as_str()
     }
 
     fn reason(&self) -> &str {
@@ -228,13 +235,14 @@ impl Listed for PathExemptionEntry {
     const SYMBOL: &'static str = "🛤️  ";
     const COLUMNS: &'static [Column] =
         &[Column::flexible("PATH"), Column::flexible("REASON"), Column::new("ADDED")];
+    type Rank<'a> = &'a str;
 
     fn name(&self) -> String {
         self.path.clone()
     }
 
-    fn compare_names(&self, other: &Self) -> Ordering {
-        self.path.cmp(&other.path)
+    fn rank(&self) -> &str {
+        &self.path
     }
 
     fn reason(&self) -> &str {
@@ -246,8 +254,8 @@ impl Listed for PathExemptionEntry {
     }
 
     fn fill(&self, cells: &mut Cells) {
-        cells.push(&self.path);
-        cells.push(&self.reason);
+        cells.push_short(&self.path, self.path.len());
+        cells.push_short(&self.reason, self.reason.len());
         cells.push_time(self.added, "unknown");
     }
 
@@ -270,6 +278,15 @@ fn short_network(network: &IpNet) -> impl Display {
         IpAddr::V4(v4) => write_octets(v4.octets(), f),
         address @ IpAddr::V6(_) => address.fmt(f),
     })
+}
+
+/// No shorter than [`short_network`] writes it.
+fn max_bytes(network: &IpNet) -> usize {
+    match network {
+        IpNet::V4(v4) if v4.prefix_len() == v4.max_prefix_len() => "255.255.255.255".len(),
+        IpNet::V4(_) => "255.255.255.255/31".len(),
+        IpNet::V6(_) => "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255/127".len(),
+    }
 }
 
 /// As the standard library writes an IPv4 address, but in one piece: a list has millions of them.
@@ -321,6 +338,13 @@ mod tests {
             proptest::prop_assert_eq!(short_network(&network).to_string(), display_network(&network));
             let host = IpNet::from(IpAddr::V4(address));
             proptest::prop_assert_eq!(short_network(&host).to_string(), address.to_string());
+            proptest::prop_assert!(display_network(&network).len() <= max_bytes(&network));
+        }
+
+        #[test]
+        fn no_address_is_longer_than_said(bits: u128, prefix in 0u8..=128) {
+            let network = IpNet::new(std::net::Ipv6Addr::from_bits(bits).into(), prefix).unwrap();
+            proptest::prop_assert!(short_network(&network).to_string().len() <= max_bytes(&network));
         }
     }
 }

@@ -11,20 +11,22 @@ pub(crate) use self::query::QueryArgs;
 use crate::output::{Cells, Column, Output, Table};
 
 /// An entry of a list that can be shown.
-pub(crate) trait Listed {
+pub(crate) trait Listed: Sync {
     /// What stands above the list.
     const TITLE: &'static str;
     /// The symbol before the title, with a blank.
     const SYMBOL: &'static str;
     /// The columns of its table.
     const COLUMNS: &'static [Column];
+    /// What puts entries in the order of their names: addresses by their numbers.
+    type Rank<'a>: Ord
+    where
+        Self: 'a;
 
     /// What is listed, as people write it.
     fn name(&self) -> String;
-    /// Puts entries in the order of their names.
-    fn compare_names(&self, other: &Self) -> std::cmp::Ordering {
-        self.name().cmp(&other.name())
-    }
+    /// Its place in the order of names.
+    fn rank(&self) -> Self::Rank<'_>;
     /// The addresses that it means, if it means addresses.
     fn network(&self) -> Option<IpNet> {
         None

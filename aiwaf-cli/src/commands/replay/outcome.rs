@@ -6,7 +6,7 @@ use aiwaf_core::{Action, Protection, Timestamp, Verdict, display_network};
 use ipnet::IpNet;
 use serde::Serialize;
 
-use crate::output::{Cells, Column, Output, Table, short_time};
+use crate::output::{Cells, Column, Output, Table, counted, short_time};
 
 /// What came of the requests of a log.
 #[derive(Default)]
@@ -188,12 +188,24 @@ pub(super) struct Summary<'a> {
 impl Summary<'_> {
     pub(super) fn show(&self, name: &str, out: &mut Output<'_>) -> anyhow::Result<()> {
         let name = if name.is_empty() { String::new() } else { format!(" by {name}") };
-        out.heading("⏪ ", format_args!("{} requests of {} clients{name}", self.requests, self.clients))?;
+        out.heading(
+            "⏪ ",
+            format_args!(
+                "{} of {}{name}",
+                counted(self.requests, "request"),
+                counted(self.clients, "client")
+            ),
+        )?;
         #[allow(clippy::cast_precision_loss)] // a share in percent
         let share = self.denied as f64 * 100.0 / self.requests.max(1) as f64;
         out.text(format_args!(
-            "Denied: {} ({share:.1} %), of {} clients; {} blocked, {} throttled, {} bans; in the log: {} denied\n",
-            self.denied, self.clients_denied, self.blocked, self.throttled, self.bans, self.denied_then
+            "Denied: {} ({share:.1} %), of {}; {} blocked, {} throttled, {}; in the log: {} denied\n",
+            self.denied,
+            counted(self.clients_denied, "client"),
+            self.blocked,
+            self.throttled,
+            counted(self.bans, "ban"),
+            self.denied_then
         ))?;
         for (title, counts) in
             [("By protection", self.by_protection), ("Watching, and would have denied", self.would_deny)]

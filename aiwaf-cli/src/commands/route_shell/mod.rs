@@ -17,7 +17,7 @@ use self::shell::{Next, Shell};
 use self::tree::{Node, route_of};
 use crate::failure::{FAILED, one_line, usage_error, with_causes};
 use crate::logs;
-use crate::output::{Output, ProgressLine, note};
+use crate::output::{Output, ProgressLine, counted, note};
 use crate::session::Session;
 use crate::stores::Access;
 
@@ -66,8 +66,8 @@ pub(crate) fn run(args: &RouteShellArgs, session: &mut Session<'_>) -> anyhow::R
         root.insert(route);
     }
     let manager = session.manager(Access::Create, false)?;
-    let mut shell = Shell::new(root, manager);
-    session.out.text(format_args!("{} routes; `help` shows the commands\n", routes.len()))?;
+    let mut shell = Shell::new(root, manager, settings.exemptions);
+    session.out.text(format_args!("{}; `help` shows the commands\n", counted(routes.len(), "route")))?;
     if std::io::stdin().is_terminal() && session.out.style().width.is_some() {
         prompt::interact(&mut shell, &mut session.out)?;
         return Ok(ExitCode::SUCCESS);

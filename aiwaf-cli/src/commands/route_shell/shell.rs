@@ -1,6 +1,8 @@
 //! The commands of the shell, one line at a time.
 
-use aiwaf_core::closest;
+use aiwaf_core::{
+    Engine, ExemptionSettings, Lists, Protection, Request, Settings, Timestamp, UNKNOWN_CLIENT, closest,
+};
 use aiwaf_storage::{Manager, system_clock};
 use anyhow::{Context, bail};
 
@@ -12,6 +14,7 @@ pub(super) struct Shell {
     root: Node,
     place: Vec<String>,
     manager: Manager,
+    exemptions: ExemptionSettings,
 }
 
 /// Whether the shell goes on.
@@ -23,7 +26,10 @@ pub(super) enum Next {
 
 /// The commands, and what they do.
 pub(super) const COMMANDS: [(&str, &str); 7] = [
-    ("ls", "show what is here; the numbers can be used as names"),
+    (
+        "ls",
+        "show what is here, and what is exempt: by the list (yes), or by the settings; numbers can be used as names",
+    ),
     ("cd NAME", "go to a part of the path, by name, number or whole path"),
     ("up", "go back one part"),
     ("pwd", "show where you are"),
@@ -36,8 +42,9 @@ pub(super) const COMMANDS: [(&str, &str); 7] = [
 ];
 
 impl Shell {
-    pub(super) fn new(root: Node, manager: Manager) -> Self {
-        Self { root, place: Vec::new(), manager }
+    /// A shell at the root; `exemptions` are those of the settings, beside the list's.
+    pub(super) fn new(root: Node, manager: Manager, exemptions: ExemptionSettings) -> Self {
+        Self { root, place: Vec::new(), manager, exemptions }
     }
 
     /// Where it is, for the prompt.
@@ -97,8 +104,10 @@ impl Shell {
 
     fn list(&self, out: &mut Output<'_>) -> anyhow::Result<()> {
         let Some(here) = self.here() else { return Ok(()) };
-        let exempt: Vec<String> =
-            self.manager.list_path_exemptions()?.into_iter().map(|entry| entry.path).collect();
+        let path_exemptions = self.manager.list_path_exemptions()?;
+        let none = ExemptionSettings { exempt_paths: Some(Vec::new()) };
+        let listed = Exemptions::new(none, Lists { path_exemptions, ..Lists::default() })?;
+        let configured = Exemptions::new(self.exemptions.clone(), Lists::default())?;
         if here.is_route {
             out.text(format_args!("{} is a route\n", self.path()))?;
         }
@@ -116,13 +125,19 @@ impl Shell {
         ]);
         table.write(out.writer(), style, &rows, |(number, name, node), cells: &mut Cells| {
             let place = [&self.place[..], &[(*name).clone()]].concat();
-            let is_exempt =
-                exempt.contains(&pattern_of(&place, false)) || exempt.contains(&pattern_of(&place, true));
+            let has_more = !node.children.is_empty();
+            let exempt = if listed.cover(&place, has_more) {
+                "yes"
+            } else if configured.cover(&place, has_more) {
+                "settings"
+            } else {
+                ""
+            };
             let slash = if node.children.is_empty() { "" } else { "/" };
             cells.push(number);
             cells.push(format_args!("{name}{slash}"));
             cells.push(node.routes());
-            cells.push(if is_exempt { "yes" } else { "" });
+            cells.push(exempt);
         })?;
         Ok(())
     }
@@ -174,6 +189,29 @@ impl Shell {
         } else {
             out.text(format_args!("{pattern} is exempt already\n"))
         }
+    }
+}
+
+/// What is exempt, asked of an engine, which knows best.
+struct Exemptions(Engine);
+
+impl Exemptions {
+    fn new(exemptions: ExemptionSettings, lists: Lists) -> anyhow::Result<Self> {
+        let mut settings = Settings::default();
+        settings.exemptions = exemptions;
+        // One that no exempt path is asked by.
+        settings.protections.enabled = vec![Protection::RateLimit];
+        Ok(Self(Engine::builder().lists(lists).settings(settings).build()?))
+    }
+
+    /// Whether they cover a place, or all below it.
+    fn cover(&self, place: &[String], has_more: bool) -> bool {
+        let path = pattern_of(place, false).replace('*', "1");
+        let is_exempt = |path: &str| {
+            let request = Request::new(UNKNOWN_CLIENT, Timestamp::UNIX_EPOCH).with_uri(path);
+            !self.0.inspect(&request).applied.contains(Protection::RateLimit)
+        };
+        is_exempt(&path) || has_more && is_exempt(&format!("{path}/"))
     }
 }
 

@@ -111,9 +111,8 @@ impl OpenLog {
 
 /// The parser for a log that begins like this, which knows its header.
 fn detect(sample: &[u8]) -> Option<LineParser> {
-    let lines: Vec<&[u8]> =
-        sample.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).take(100).collect();
-    let mut parser = LineParser::detect(&lines)?;
+    let lines: Vec<&[u8]> = sample.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
+    let mut parser = lines.chunks(100).find_map(LineParser::detect)?;
     for line in lines {
         // Headers teach the parser, and requests do no harm.
         drop(parser.parse(line));
@@ -192,6 +191,15 @@ mod tests {
         std::fs::write(&path, line("/after-emptying")).unwrap();
         std::fs::write(&path, "").unwrap();
         assert!(poll(&mut follower).is_empty());
+    }
+
+    #[test]
+    fn garbage_at_the_beginning_does_not_hide_the_format() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("access.log");
+        append(&path, &"starting up\n".repeat(200));
+        append(&path, &line("/first"));
+        assert_eq!(poll(&mut Follower::new(&path, true)), ["/first"]);
     }
 
     #[test]

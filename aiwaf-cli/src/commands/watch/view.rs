@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use aiwaf_core::{AccessRecord, Timestamp};
 
-use crate::output::{Cells, Column, Output, Table, short_time};
+use crate::output::{Cells, Column, Output, Table, counted, short_time};
 
 /// What was seen since the beginning.
 pub(super) struct View {
@@ -90,12 +90,12 @@ impl View {
         out.text(format_args!("\x1b[H\x1b[J"))?;
         out.heading("👀 ", &self.files)?;
         out.text(format_args!(
-            "Since {} s: {} requests, {} denied    now: {} requests and {} denials a minute\n",
+            "Since {} s: {}, {} denied    now: {} and {} a minute\n",
             now.duration_since(self.began).as_secs(),
-            self.requests,
+            counted(self.requests, "request"),
             self.denied,
-            requests * 60 / span,
-            denied * 60 / span
+            counted(requests * 60 / span, "request"),
+            counted(denied * 60 / span, "denial")
         ))?;
         show_counts("Clients denied most", "CLIENT", &self.clients, out)?;
         show_counts("Reasons", "REASON", &self.reasons, out)?;

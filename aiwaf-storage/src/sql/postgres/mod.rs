@@ -5,7 +5,7 @@ mod url;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use aiwaf_core::ListChange;
+use aiwaf_core::{ListChange, ListName};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
@@ -170,6 +170,8 @@ impl PostgresStore {
             "start the server, check host and port in the URL, or look into the server's log"
         };
         let message = url::without_password(message, &self.url).replace(char::is_control, " ");
+        // The library writes paragraphs.
+        let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
         StoreError::Database { action, place: self.place.clone(), message, remedy }
     }
 }
@@ -184,8 +186,13 @@ impl Store for PostgresStore {
     }
 
     fn load(&self) -> Result<Loaded, StoreError> {
+        self.load_only(&ListName::ALL)
+    }
+
+    fn load_only(&self, wanted: &[ListName]) -> Result<Loaded, StoreError> {
         self.with("reading", |connection| {
-            connection.build_transaction().repeatable_read().read_only().run(lists::load)
+            let mut transaction = connection.build_transaction().repeatable_read().read_only();
+            transaction.run(|connection| lists::load(connection, wanted))
         })
     }
 
