@@ -375,6 +375,14 @@ impl Engine {
         self.ai_anomaly.set_model(model);
     }
 
+    /// Compiles the patterns of all rules now: about a second of work. Each is compiled when it is first asked for
+    /// otherwise, which makes that one request wait for some milliseconds.
+    pub fn warm_up(&self) {
+        if let Some(signatures) = &self.attack_signatures {
+            signatures.compile();
+        }
+    }
+
     /// The settings that it runs on.
     pub fn settings(&self) -> &Settings {
         &self.settings

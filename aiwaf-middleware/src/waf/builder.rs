@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 use aiwaf_core::{
-    CountryLookup, EngineBuilder, MaxMindCountries, Protection, RoutePolicy, Settings, Timestamp,
+    CountryLookup, Engine, EngineBuilder, MaxMindCountries, Protection, RoutePolicy, Settings, Timestamp,
 };
 #[cfg(feature = "ml")]
 use aiwaf_ml::ModelWatch;
@@ -186,6 +186,7 @@ impl AiwafBuilder {
             }
             _ => None,
         };
+        warm_up(&engine).map_err(Error::Thread)?;
         let address = ClientAddress::new(settings.client.trusted_proxies.iter().copied());
         let shared = Shared {
             address,
@@ -231,6 +232,13 @@ impl AiwafBuilder {
         }
         Ok(Aiwaf { shared: Arc::new(shared) })
     }
+}
+
+/// Compiles rules on a thread of its own, so that neither the start nor a request waits for it.
+fn warm_up(engine: &Arc<Engine>) -> std::io::Result<()> {
+    let engine = Arc::clone(engine);
+    let thread = std::thread::Builder::new().name("aiwaf-rules".to_owned());
+    thread.spawn(move || engine.warm_up()).map(drop)
 }
 
 /// The time of the machine; a clock before 1970 counts as 1970.

@@ -163,6 +163,11 @@ impl AttackSignatures {
         })
     }
 
+    /// Compiles all patterns that were not asked for yet.
+    pub(crate) fn compile(&self) {
+        self.rules.compile();
+    }
+
     /// What is in the request, if that reaches the threshold. Linear in the size of the request.
     pub(crate) fn inspect(&self, inspection: &Inspection<'_>) -> Option<Finding> {
         let request = inspection.request;

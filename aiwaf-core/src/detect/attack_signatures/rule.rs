@@ -74,11 +74,15 @@ impl Rule {
         match &self.matcher {
             Matcher::BodyMark(_) => None,
             Matcher::Detector(detector) => detector.find(text),
-            Matcher::Pattern { source, compiled } => {
-                // Compiled when first asked for: most rules of most services never are.
-                let regex = compiled.get_or_init(|| compile(source).ok()).as_ref()?;
-                regex.find(text).map(|found| found.range())
-            }
+            Matcher::Pattern { .. } => self.regex()?.find(text).map(|found| found.range()),
+        }
+    }
+
+    /// The pattern, compiled when first asked for: most rules of most commands never are.
+    pub(super) fn regex(&self) -> Option<&Regex> {
+        match &self.matcher {
+            Matcher::Pattern { source, compiled } => compiled.get_or_init(|| compile(source).ok()).as_ref(),
+            Matcher::Detector(_) | Matcher::BodyMark(_) => None,
         }
     }
 }

@@ -144,6 +144,13 @@ impl RuleSet {
         })
     }
 
+    /// Compiles all patterns that were not asked for yet.
+    pub(super) fn compile(&self) {
+        for rule in &self.rules {
+            rule.regex();
+        }
+    }
+
     /// Whether any rule looks at such fields.
     pub(super) fn looks_at(&self, target: Target) -> bool {
         self.targets.contains(target)
