@@ -41,13 +41,15 @@ async fn lists_that_can_not_be_opened_are_said_once_and_read_when_they_can() {
     assert_eq!(status(&service, browser("203.0.113.7", "GET", "/.env")).await, StatusCode::FORBIDDEN);
     assert_eq!(status(&service, browser("203.0.113.7", "GET", "/")).await, StatusCode::FORBIDDEN, "banned");
 
-    std::fs::remove_file(site.path("data")).unwrap();
-    std::fs::create_dir(site.path("data")).unwrap();
+    // In one step, for the firewall writes as soon as there is a directory.
+    std::fs::create_dir(site.path("prepared")).unwrap();
     std::fs::write(
-        site.path("data/blacklist.csv"),
+        site.path("prepared/blacklist.csv"),
         "ip,reason,added_date\n203.0.113.9,known,2026-01-01T00:00:00\n",
     )
     .unwrap();
+    std::fs::remove_file(site.path("data")).unwrap();
+    std::fs::rename(site.path("prepared"), site.path("data")).unwrap();
     waf.flush(Duration::from_secs(20)).unwrap();
     assert_eq!(status(&service, browser("203.0.113.9", "GET", "/")).await, StatusCode::FORBIDDEN, "listed");
     assert_eq!(
