@@ -93,7 +93,7 @@ fn ones(mut bits: u128) -> impl Iterator<Item = usize> {
 
 impl RuleSet {
     /// # Errors
-    /// If there are more rules or literals than an automaton takes.
+    /// If there are more rules or byte sets than fit.
     pub(super) fn new(rules: Vec<Arc<Rule>>) -> Result<Self, TooManyRules> {
         if rules.len() > MAX_RULES {
             return Err(TooManyRules(format!("{} rules are more than {MAX_RULES}", rules.len())));
