@@ -27,7 +27,8 @@ pub(crate) fn normalize_query(raw: &[u8], out: &mut Buffer) {
 }
 
 /// Visits name and value of each `name=value` of a query or an urlencoded body, at most `max` of them; what is more
-/// comes in one piece, as [`Part::Raw`], and the answer is then false.
+/// comes in one piece, as [`Part::Raw`], and the answer is then false. A name that comes again soon (`id[]=1&id[]=2`) is
+/// given once.
 ///
 /// Values come as sent: decoding them is the business of [`Forms`](super::Forms). Names are decoded once.
 pub(crate) fn urlencoded_parameters(
@@ -38,7 +39,8 @@ pub(crate) fn urlencoded_parameters(
 ) -> bool {
     let mut decoded_name = Buffer::new();
     let mut rest = raw;
-    for _ in 0..max {
+    let mut recent_names = [&b""[..]; RECENT_NAMES];
+    for number in 0..max {
         if rest.is_empty() {
             return true;
         }
@@ -56,7 +58,8 @@ pub(crate) fn urlencoded_parameters(
         } else {
             raw_name
         };
-        if !raw_name.is_empty() {
+        if !raw_name.is_empty() && !recent_names.contains(&raw_name) {
+            recent_names[number % RECENT_NAMES] = raw_name;
             visit(Parameter { name, value: raw_name, part: Part::Name, place });
         }
         if !value.is_empty() {
@@ -68,6 +71,9 @@ pub(crate) fn urlencoded_parameters(
     }
     rest.is_empty()
 }
+
+/// So many names are remembered.
+const RECENT_NAMES: usize = 4;
 
 /// How long the value is that begins here.
 fn end_of_value(text: &[u8]) -> usize {
