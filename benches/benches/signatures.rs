@@ -63,11 +63,22 @@ const PIECES: [&str; 28] = [
     "select (",
 ];
 
-/// Queries of 4 KiB that repeat two or three pieces: all pairs first, then the slowest of them with each piece more.
-/// A search that finds what people would, too.
+/// Queries of 4 KiB that repeat two or three pieces: all pairs first, then the slowest of them with each piece more, and
+/// with a number more, so that no two repetitions are alike. A search that finds what people would, too.
 fn worst(criterion: &mut Criterion) {
     let engine = engine();
-    let query = |unit: &str| format!("q={}", unit.repeat(4096 / unit.len()));
+    // A piece that is `{}` stands for a number.
+    let query = |unit: &str| {
+        let mut query = String::from("q=");
+        for number in 0.. {
+            let next = unit.replace("{}", &format!("{number:x}"));
+            if query.len() + next.len() > 4096 {
+                break;
+            }
+            query.push_str(&next);
+        }
+        query
+    };
     let cost = |query: &str| {
         let request = base().with_query(query);
         // The least of a few, so that an interruption is taken for nothing.
@@ -86,7 +97,7 @@ fn worst(criterion: &mut Criterion) {
     found.sort();
     let slowest: Vec<_> = found.iter().rev().take(16).map(|(_, unit)| unit.clone()).collect();
     for unit in slowest {
-        for piece in PIECES {
+        for piece in PIECES.into_iter().chain(["{}"]) {
             let longer = format!("{unit}{piece}");
             found.push((cost(&query(&longer)), longer));
         }

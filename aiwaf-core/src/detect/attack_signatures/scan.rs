@@ -127,13 +127,22 @@ impl Scanner {
     /// Calls `found` with the number of each literal in `text`, perhaps repeatedly; says what is known of all bytes.
     pub(super) fn scan(&self, text: &[u8], mut found: impl FnMut(usize)) -> Facts {
         let (mut facts, mut pair) = (0, Pair::default());
-        for (at, &byte) in text.iter().enumerate() {
+        let mut step = |byte: u8, end: usize| {
             let fact = self.bytes[usize::from(byte)];
             facts |= fact;
             if self.known[pair.index()] >> (fact % 64) & 1 != 0 {
-                self.compare(pair, fact, text, at + 1, &mut found);
+                self.compare(pair, fact, text, end, &mut found);
             }
             pair = pair.then(fact % LETTERS_END);
+        };
+        // Two bytes at once, which halves what the loop itself takes.
+        let (chunks, last) = text.as_chunks::<2>();
+        for (index, &[first, second]) in chunks.iter().enumerate() {
+            step(first, index * 2 + 1);
+            step(second, index * 2 + 2);
+        }
+        if let [byte] = *last {
+            step(byte, text.len());
         }
         // The end counts as a third byte: a literal of two may stand there.
         if self.known[pair.index()] & 1 != 0 {
