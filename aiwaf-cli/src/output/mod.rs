@@ -11,6 +11,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+pub(crate) use self::both::both;
 pub(crate) use self::progress::ProgressLine;
 pub(crate) use self::style::Style;
 pub(crate) use self::table::{Cells, Column, Table};

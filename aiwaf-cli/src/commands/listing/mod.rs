@@ -19,7 +19,7 @@ pub(crate) trait Listed: Sync {
     /// The columns of its table.
     const COLUMNS: &'static [Column];
     /// What puts entries in the order of their names: addresses by their numbers.
-    type Rank<'a>: Ord
+    type Rank<'a>: Ord + Send
     where
         Self: 'a;
 
