@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::decode::{Buffer, decode_once};
+
 /// Names of parameters that hold passwords, tokens and the like, and what takes the place of their values.
 ///
 /// A name counts in any case, and as the last part of a longer one: `password` is also `user[password]` and
@@ -78,6 +80,16 @@ impl SecretNames {
             && self.names.iter().any(|secret| secret.eq_ignore_ascii_case(last))
     }
 
+    /// Whether a parameter of this name, as it stands in a query, holds a secret: browsers send `user%5Bpassword%5D`.
+    fn contains_encoded(&self, name: &[u8]) -> bool {
+        if memchr::memchr(b'%', name).is_none() {
+            return self.contains(name);
+        }
+        let mut decoded = Buffer::new();
+        decode_once(name, true, &mut decoded);
+        self.contains(&decoded)
+    }
+
     /// A query, with [`REDACTED`](Self::REDACTED) for the values of parameters that hold secrets. Takes linear time,
     /// and allocates only if there are any.
     pub fn redact_query<'q>(&self, query: &'q [u8]) -> Cow<'q, [u8]> {
@@ -86,7 +98,7 @@ impl SecretNames {
         for pair in query.split(|byte| *byte == b'&') {
             let value = pair.iter().position(|byte| *byte == b'=').map_or(pair.len(), |equals| equals + 1);
             let (name, secret) = pair.split_at(value);
-            if !secret.is_empty() && self.contains(name.strip_suffix(b"=").unwrap_or(name)) {
+            if !secret.is_empty() && self.contains_encoded(name.strip_suffix(b"=").unwrap_or(name)) {
                 let out = redacted.get_or_insert_with(|| query.get(..start).unwrap_or_default().to_vec());
                 out.extend_from_slice(name);
                 out.extend_from_slice(Self::REDACTED.as_bytes());
@@ -143,6 +155,7 @@ mod tests {
             ("token", "token"),
             ("token=&token=a=b", "token=&token=[REDACTED]"),
             ("passwords=1&mytoken=2", "passwords=1&mytoken=2"),
+            ("user%5Bpassword%5D=x&pass%77ord=y", "user%5Bpassword%5D=[REDACTED]&pass%77ord=[REDACTED]"),
         ] {
             assert_eq!(redacted(query), expected, "{query}");
         }

@@ -25,6 +25,7 @@ pub(crate) use forms::{Form, FormSet, Forms};
 pub(crate) use html_entities::decode_references;
 pub(crate) use parameter::{Parameter, Part, Place};
 pub(crate) use path::normalize_path;
+pub(crate) use percent::decode_once;
 pub(crate) use query::{normalize_query, urlencoded_parameters};
 pub(crate) use scan::Kinds;
 

@@ -179,7 +179,7 @@ fn may_be_escape(byte: u8) -> bool {
 const LONGEST_ESCAPE: usize = 6;
 
 /// Writes `value` as an application reads it into `out`: each `%xx` decoded once. `plus` says whether `+` is a blank.
-pub(super) fn decode_once(value: &[u8], plus: bool, out: &mut Buffer) {
+pub(crate) fn decode_once(value: &[u8], plus: bool, out: &mut Buffer) {
     out.clear();
     let mut rest = value;
     while let [first, after @ ..] = rest {
