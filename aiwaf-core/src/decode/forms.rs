@@ -249,11 +249,11 @@ impl<'s> FormList<'s> {
 
     /// The forms that are not empty and differ from all before them, [`Form::Sent`] first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Form, &'s [u8])> {
-        let Self { texts, distinct: mut left, .. } = *self;
+        let mut left = self.distinct;
         std::iter::from_fn(move || {
             let form = *Form::ALL.get(left.trailing_zeros() as usize)?;
             left &= left - 1;
-            Some((form, texts[form as usize]))
+            Some((form, self.texts[form as usize]))
         })
     }
 
