@@ -374,7 +374,7 @@ impl Judge<'_> {
         if !rules.looks_at(value.target) {
             return;
         }
-        if let Some(as_sent) = rules.screen(value.text, value.place, &mut self.places) {
+        if let Some(as_sent) = rules.screen(value.text, value.target, value.place, &mut self.places) {
             self.judge_forms(value, &as_sent, forms);
         }
     }
@@ -394,11 +394,11 @@ impl Judge<'_> {
             let candidates = if form == Form::Sent || form == Form::Plain && list.differs_in_case() {
                 as_sent
             } else {
-                of_form = rules.candidates(text, &mut self.places);
+                of_form = rules.candidates(text, value.target, &mut self.places);
                 &of_form
             };
             let forms = || list.same_as(form);
-            rules.judge(text, candidates, forms, value.target, header, |rule, range| {
+            rules.judge(text, candidates, forms, header, |rule, range| {
                 self.note(rule, value, text, range);
             });
         }

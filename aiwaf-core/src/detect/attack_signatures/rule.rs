@@ -72,11 +72,13 @@ impl RuleFileError {
 }
 
 impl Rule {
+    /// Whether its next words may stand in a form of a value, if it has any.
+    pub(super) fn may_go_on_in(&self, text: &[u8]) -> bool {
+        self.next_words.as_ref().is_none_or(|words| words.may_be_in(text))
+    }
+
     /// Where the rule matches in a form of a value.
     pub(super) fn find(&self, text: &[u8]) -> Option<std::ops::Range<usize>> {
-        if self.next_words.as_ref().is_some_and(|words| !words.may_be_in(text)) {
-            return None;
-        }
         match &self.matcher {
             Matcher::BodyMark(_) => None,
             Matcher::Detector(detector) => detector.find(text),

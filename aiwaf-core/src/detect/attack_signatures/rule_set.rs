@@ -172,57 +172,66 @@ impl RuleSet {
         }
     }
 
-    /// What is worth a try on a value as it was sent, or nothing if no rule can match it in any form, as with most: one
+    /// What is worth a try on a value of the kind `target` as it was sent, or nothing if no rule can match it in any form, as with most: one
     /// quick pass.
-    pub(super) fn screen(&self, value: &[u8], place: Place, memory: &mut Places) -> Option<Candidates> {
+    pub(super) fn screen(
+        &self,
+        value: &[u8],
+        target: Target,
+        place: Place,
+        memory: &mut Places,
+    ) -> Option<Candidates> {
         let (found, facts) = self.scan(value, memory);
-        let is_clear = !found.any
-            && facts.byte_sets() & self.any_by_bytes == 0
-            && !Forms::has_others(value, facts.kinds(), place);
-        (!is_clear).then(|| self.worth_a_try(found.rules, facts))
+        let has_others = found.has_pair || Forms::has_others(value, facts.kinds(), place);
+        if !has_others && found.rules.is_empty() && facts.byte_sets() & self.any_by_bytes == 0 {
+            return None;
+        }
+        let candidates = self.worth_a_try(found.rules, facts, value, target);
+        (has_others || !candidates.rules.is_empty()).then_some(candidates)
     }
 
-    /// What is worth a try on a form of a value: one quick pass.
-    pub(super) fn candidates(&self, text: &[u8], memory: &mut Places) -> Candidates {
+    /// What is worth a try on a form of a value of the kind `target`: one quick pass.
+    pub(super) fn candidates(&self, text: &[u8], target: Target, memory: &mut Places) -> Candidates {
         let (found, facts) = self.scan(text, memory);
-        self.worth_a_try(found.rules, facts)
+        self.worth_a_try(found.rules, facts, text, target)
     }
 
     fn scan(&self, text: &[u8], memory: &mut Places) -> (Found, Facts) {
         let mut found = Found::default();
         let facts = self.scanner.scan(text, memory, |literal| {
-            found.any = true;
-            let owned = literal.checked_sub(Forms::TELLING_PAIRS.len());
-            for rule in owned.and_then(|literal| self.owners.get(literal)).into_iter().flatten() {
+            let Some(literal) = literal.checked_sub(Forms::TELLING_PAIRS.len()) else {
+                found.has_pair = true;
+                return;
+            };
+            for rule in self.owners.get(literal).into_iter().flatten() {
                 found.rules.set(usize::from(*rule));
             }
         });
         (found, facts)
     }
 
-    /// Those of the rules whose bytes are there as well, and those that bytes alone make worth a try.
-    fn worth_a_try(&self, mut rules: Bits, facts: Facts) -> Candidates {
+    /// Those of the rules whose bytes are there as well, and those that bytes alone make worth a try; of both those
+    /// that look at such values and whose next words may be there.
+    #[inline(never)]
+    fn worth_a_try(&self, mut rules: Bits, facts: Facts, text: &[u8], target: Target) -> Candidates {
         let sets = facts.byte_sets() | ANY_BYTE;
-        if !rules.is_empty() {
-            let needed = |rule: usize| self.needed_bytes.get(rule).copied().unwrap_or_default();
-            rules.retain(|rule| needed(rule) & sets != 0);
+        for (number, _) in self.by_bytes.iter().filter(|(_, bit)| sets & bit != 0) {
+            rules.set(usize::from(*number));
         }
-        if sets & self.any_by_bytes != 0 {
-            for (number, _) in self.by_bytes.iter().filter(|(_, bit)| sets & bit != 0) {
-                rules.set(usize::from(*number));
-            }
-        }
+        rules.retain(|number| {
+            let needed = self.needed_bytes.get(number).copied().unwrap_or_default();
+            let may_match = |rule: &Arc<Rule>| rule.targets.contains(target) && rule.may_go_on_in(text);
+            needed & sets != 0 && self.rules.get(number).is_some_and(may_match)
+        });
         Candidates { rules, kinds: facts.kinds() }
     }
 
-    /// Calls `hit` with every one of the `candidates` that matches `text`, of a field of the kind `target`, and where.
-    /// `forms` says which forms of the field the text is; `header` is the name of a header, and empty for anything else.
+    /// Calls `hit` with every one of the `candidates` that matches `text`, and where. `forms` says which forms of the field the text is; `header` is the name of a header, and empty for anything else.
     pub(super) fn judge(
         &self,
         text: &[u8],
         candidates: &Candidates,
         forms: impl FnOnce() -> FormSet,
-        target: Target,
         header: &str,
         mut hit: impl FnMut(&Rule, std::ops::Range<usize>),
     ) {
@@ -231,8 +240,7 @@ impl RuleSet {
             let Some(rule) = self.rules.get(number) else { continue };
             let named =
                 rule.headers.is_empty() || rule.headers.iter().any(|name| name.eq_ignore_ascii_case(header));
-            if rule.targets.contains(target)
-                && named
+            if named
                 && rule.forms.overlaps(*forms)
                 && let Some(range) = rule.find(text)
             {
@@ -245,10 +253,10 @@ impl RuleSet {
 /// What literals in a text say.
 #[derive(Default)]
 struct Found {
-    /// Whether there is any, or one of the [`Forms::TELLING_PAIRS`].
-    any: bool,
     /// The rules that own them.
     rules: Bits,
+    /// Whether one of the [`Forms::TELLING_PAIRS`] is there.
+    has_pair: bool,
 }
 
 /// What is worth a try on a text. It is the same for texts that differ in nothing but the case of letters.
