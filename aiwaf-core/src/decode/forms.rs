@@ -103,6 +103,7 @@ impl Forms {
         kinds.any(TELLING)
             || place.has_plus_for_blank() && kinds.any(Kinds::PLUS)
             || may_be_base64(value, kinds)
+            || kinds.any(Kinds::QUOTING) && shell_quoting::changes(value)
     }
 
     /// The distinct forms of one value, of whose bytes the kinds are `sent`; of the dearer ones only those that are
@@ -181,8 +182,7 @@ impl Forms {
 }
 
 /// What may give a value another form, whatever stands beside it, and not only one in lower case.
-const TELLING: Kinds =
-    Kinds::ESCAPE.and(Kinds::AMPERSAND).and(Kinds::BACKSLASH).and(Kinds::BREAK).and(Kinds::QUOTING);
+const TELLING: Kinds = Kinds::ESCAPE.and(Kinds::AMPERSAND).and(Kinds::BACKSLASH).and(Kinds::BREAK);
 
 fn may_be_base64(value: &[u8], kinds: Kinds) -> bool {
     (!kinds.any(Kinds::NOT_BASE64) || value.starts_with(b"data:")) && base64_text::may_be(value)

@@ -77,6 +77,16 @@ impl Rule {
         self.next_words.as_ref().is_none_or(|words| words.may_be_in(text))
     }
 
+    /// Whether a value may match that has no other forms. Only detectors, which read any case alike, say no: what a
+    /// pattern means may depend on the case, and the value is still to be judged in lower case.
+    pub(super) fn may_match(&self, value: &[u8]) -> bool {
+        match &self.matcher {
+            Matcher::Detector(detector) => detector.find(value).is_some(),
+            Matcher::Pattern { .. } => true,
+            Matcher::BodyMark(_) => false,
+        }
+    }
+
     /// Where the rule matches in a form of a value.
     pub(super) fn find(&self, text: &[u8]) -> Option<std::ops::Range<usize>> {
         match &self.matcher {

@@ -186,7 +186,13 @@ impl RuleSet {
         if !has_others && found.rules.is_empty() && facts.byte_sets() & self.any_by_bytes == 0 {
             return None;
         }
-        let candidates = self.worth_a_try(found.rules, facts, value, target);
+        let mut candidates = self.worth_a_try(found.rules, facts, value, target);
+        if !has_others {
+            // An apostrophe in prose, or one of many angle brackets.
+            candidates
+                .rules
+                .retain(|number| self.rules.get(number).is_some_and(|rule| rule.may_match(value)));
+        }
         (has_others || !candidates.rules.is_empty()).then_some(candidates)
     }
 
