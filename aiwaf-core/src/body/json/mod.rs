@@ -13,7 +13,7 @@ use super::fields::{Fields, Stop};
 use super::{BodyLimits, BodyMark};
 use crate::decode::Part;
 
-/// Visits all keys (again only if another one came between), strings and oversized numbers; several values may stand one
+/// Visits all keys (again only after others that came between), strings and oversized numbers; several values may stand one
 /// after the other. What breaks the rules, is nested too deeply or comes after too many fields is given as raw text. Says
 /// whether all of it was JSON.
 pub(super) fn read(body: &[u8], limits: &BodyLimits, fields: &mut Fields<'_>) -> bool {

@@ -91,10 +91,17 @@ impl Path {
 }
 
 /// Keys that were given lately, with the paths to them.
-pub(super) struct RecentKeys([Option<RecentKey>; RECENT]);
+pub(super) struct RecentKeys {
+    sets: [[Option<RecentKey>; PLACES]; SETS],
+    /// How often a key took another one's place.
+    replaced: usize,
+}
 
-/// So many keys are remembered: as many as have mostly places of their own in a list's members.
-const RECENT: usize = 64;
+/// By its path, a key belongs to one of so many sets,
+const SETS: usize = 16;
+
+/// each of which has so many places, so that the keys of a list's members seldom drive out each other.
+const PLACES: usize = 4;
 
 #[derive(Clone, Copy)]
 struct RecentKey {
@@ -107,29 +114,46 @@ struct RecentKey {
 
 impl RecentKeys {
     pub(super) fn new() -> Self {
-        Self([None; RECENT])
+        Self { sets: [[None; PLACES]; SETS], replaced: 0 }
     }
 
     /// Whether the key of so many bytes at the end of `path` is one of these; it is from now on.
     #[inline]
     pub(super) fn knows(&mut self, path: &Path, key_length: usize) -> bool {
         let Some(short) = path.short() else { return false };
-        // Ordinary keys differ in these; others take each other's places, which only costs time.
-        let byte = |at: usize| usize::from(path.bytes.get(at).copied().unwrap_or_default());
-        let first = byte(path.length.wrapping_sub(key_length));
-        let last = byte(path.length.wrapping_sub(1));
-        let slot = ((31 * first) ^ (7 * last)) + path.length;
-        let Self(recent) = self;
-        let recent = &mut recent[slot % RECENT];
-        if let Some(recent) = recent
-            && (recent.path_length, recent.key_length) == (path.length, key_length)
-            && recent.path == *short
-        {
-            return true;
+        let new = || Some(RecentKey { path: *short, path_length: path.length, key_length });
+        let places = &mut self.sets[set_of(short, path.length)];
+        for place in places.iter_mut() {
+            match place {
+                Some(recent) if recent.is(short, path.length, key_length) => return true,
+                Some(_) => {}
+                None => {
+                    *place = new();
+                    return false;
+                }
+            }
         }
-        *recent = Some(RecentKey { path: *short, path_length: path.length, key_length });
+        places[self.replaced % PLACES] = new();
+        self.replaced += 1;
         false
     }
+}
+
+impl RecentKey {
+    #[inline]
+    fn is(&self, path: &[u8; SHORT], path_length: usize, key_length: usize) -> bool {
+        (self.path_length, self.key_length) == (path_length, key_length) && self.path == *path
+    }
+}
+
+/// To which set a key belongs, by the last bytes of its path. What falls together matters only for speed.
+#[inline]
+fn set_of(path: &[u8; SHORT], length: usize) -> usize {
+    let end =
+        path.get(length.saturating_sub(8)..).and_then(|end| end.first_chunk()).copied().unwrap_or_default();
+    // The golden ratio spreads what is alike (Fibonacci hashing).
+    let spread = u64::from_le_bytes(end).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    ((spread >> 60) as usize ^ length) % SETS
 }
 
 #[cfg(test)]
@@ -141,6 +165,21 @@ mod tests {
         let text = format!("{key}\":1,{}", "x".repeat(40));
         path.set_key(start, text.as_bytes(), key.len());
         keys.knows(path, key.len())
+    }
+
+    #[test]
+    fn a_list_member_s_keys_are_known_the_second_time() {
+        // Some of them begin and end alike, and are as long.
+        let members =
+            ["id", "name", "note", "price", "tags", "size", "side", "shipping_address", "billing_address"];
+        let (mut keys, mut path) = (RecentKeys::new(), Path::new());
+        path.add_brackets();
+        let start = path.add_dot();
+        for known in [false, true, true] {
+            for key in members {
+                assert_eq!(knows(&mut keys, &mut path, start, key), known, "{key}");
+            }
+        }
     }
 
     #[test]
