@@ -19,6 +19,14 @@ pub(super) enum Detector {
 }
 
 impl Detector {
+    /// Whether it finds the same whatever the case of letters; otherwise it has to be given lower case.
+    pub(super) fn reads_any_case(self) -> bool {
+        match self {
+            Self::SqlBreakOut | Self::SqlExpression => true,
+            Self::HtmlActiveContent => false,
+        }
+    }
+
     pub(super) fn find(self, text: &[u8]) -> Option<Range<usize>> {
         match self {
             Self::SqlBreakOut => sql::break_out(text),

@@ -77,11 +77,10 @@ impl Rule {
         self.next_words.as_ref().is_none_or(|words| words.may_be_in(text))
     }
 
-    /// Whether a value may match that has no other forms. Only detectors, which read any case alike, say no: what a
-    /// pattern means may depend on the case, and the value is still to be judged in lower case.
+    /// Whether a value may match that has no other forms than its lower case. Only detectors that read any case say no.
     pub(super) fn may_match(&self, value: &[u8]) -> bool {
         match &self.matcher {
-            Matcher::Detector(detector) => detector.find(value).is_some(),
+            Matcher::Detector(detector) => !detector.reads_any_case() || detector.find(value).is_some(),
             Matcher::Pattern { .. } => true,
             Matcher::BodyMark(_) => false,
         }

@@ -188,7 +188,7 @@ impl RuleSet {
         }
         let mut candidates = self.worth_a_try(found.rules, facts, value, target);
         if !has_others {
-            // An apostrophe in prose, or one of many angle brackets.
+            // An apostrophe in prose, as with most.
             candidates
                 .rules
                 .retain(|number| self.rules.get(number).is_some_and(|rule| rule.may_match(value)));

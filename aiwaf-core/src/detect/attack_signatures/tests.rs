@@ -1,5 +1,6 @@
 //! Every rule's own examples, and what a verdict says.
 
+use super::detector::Detector;
 use super::rule::built_in;
 use super::*;
 use crate::decode::{FormSet, Kinds};
@@ -169,6 +170,36 @@ fn every_category_has_its_name() {
     for category in AttackCategory::ALL {
         let toml = format!("category = \"{category}\"\n");
         assert!(rule::parse("x.toml", &toml).is_ok(), "{category}");
+    }
+}
+
+/// Values without other forms are let off by what such detectors find in the case as sent.
+#[test]
+fn detectors_that_read_any_case_find_the_same_in_any() {
+    let read_any_case = [Detector::SqlBreakOut, Detector::SqlExpression, Detector::HtmlActiveContent]
+        .into_iter()
+        .filter(|detector| detector.reads_any_case());
+    for detector in read_any_case {
+        for example in
+            built_in().iter().flat_map(|rule| [&rule.examples.matches, &rule.examples.passes]).flatten()
+        {
+            let mixed: Vec<u8> = example
+                .bytes()
+                .enumerate()
+                .map(
+                    |(at, byte)| {
+                        if at % 2 == 0 { byte.to_ascii_uppercase() } else { byte.to_ascii_lowercase() }
+                    },
+                )
+                .collect();
+            let lower = detector.find(example.to_ascii_lowercase().as_bytes());
+            assert_eq!(
+                detector.find(example.to_ascii_uppercase().as_bytes()),
+                lower,
+                "{detector:?} {example:?}"
+            );
+            assert_eq!(detector.find(&mixed), lower, "{detector:?} {example:?}");
+        }
     }
 }
 
