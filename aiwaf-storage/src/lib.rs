@@ -29,6 +29,7 @@
 //! ```
 
 mod backup;
+mod both;
 mod csv;
 mod error;
 mod fit;
@@ -46,6 +47,7 @@ pub use backup::{
     Backup, BackupError, Difference, ExportedList, ImportMode, ImportOptions, ImportReport, Invalid,
     PlainList, Sample, export_ipset, export_json, export_nginx_deny, export_plain_list,
 };
+pub use both::both;
 pub use error::StoreError;
 pub use fit::{MAX_EXTENDED_REQUEST_INFO, MAX_KEYWORD, MAX_PATH, MAX_REASON, fit};
 pub use keeper::{

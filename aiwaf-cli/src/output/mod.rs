@@ -1,6 +1,5 @@
 //! Text, tables and JSON for terminals, pipes and programs.
 
-mod both;
 mod progress;
 mod style;
 mod table;
@@ -11,7 +10,6 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-pub(crate) use self::both::both;
 pub(crate) use self::progress::ProgressLine;
 pub(crate) use self::style::Style;
 pub(crate) use self::table::{Cells, Column, Table};

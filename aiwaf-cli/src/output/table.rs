@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use aiwaf_core::Timestamp;
+use aiwaf_storage::both;
 use unicode_width::UnicodeWidthChar;
 
-use super::both::both;
 use super::text::{short_time, width};
 use super::{Style, printable};
 

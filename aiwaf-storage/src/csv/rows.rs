@@ -10,6 +10,7 @@ use super::problems::Problems;
 use super::record::{Record, Records, Shape, trim_end};
 use super::row::{self, Cells, Row};
 use super::table::{Header, Item, Wanted, reader};
+use crate::both;
 
 /// What a file holds below its first line.
 pub(super) struct Rows<T> {
@@ -46,7 +47,7 @@ impl<T: Row> RowReader<'_, T> {
     pub(super) fn read(&self, records: Records<'_>) -> Rows<T> {
         let mut rows = match self.middle(&records) {
             None => self.read_part(records),
-            Some(middle) => self.read_halves(records.clone().until(middle), records.from(middle)),
+            Some(middle) => self.read_halves(records.clone().until(middle), &records.from(middle)),
         };
         rows.merge_doubles(self.text);
         rows
@@ -72,19 +73,10 @@ impl<T: Row> RowReader<'_, T> {
         records.clone().map(|record| record.range.end).find(|end| *end >= middle)
     }
 
-    fn read_halves(&self, first: Records<'_>, second: Records<'_>) -> Rows<T> {
-        thread::scope(|scope| {
-            let behind = second.clone();
-            let helper = thread::Builder::new().spawn_scoped(scope, || self.read_part(behind));
-            let mut rows = self.read_part(first);
-            rows.append(match helper.map(thread::ScopedJoinHandle::join) {
-                Ok(Ok(rest)) => rest,
-                Ok(Err(panic)) => std::panic::resume_unwind(panic),
-                // The system gives no more threads, so this one does it.
-                Err(_) => self.read_part(second),
-            });
-            rows
-        })
+    fn read_halves(&self, first: Records<'_>, second: &Records<'_>) -> Rows<T> {
+        let (mut rows, rest) = both(|| self.read_part(first), || self.read_part(second.clone()));
+        rows.append(rest);
+        rows
     }
 
     fn read_part(&self, records: Records<'_>) -> Rows<T> {
@@ -442,7 +434,7 @@ mod tests {
             let (one, two) = with_reader(&text, &wanted, |reader| {
                 let mut one = reader.read_part(records());
                 one.merge_doubles(reader.text);
-                let mut two = reader.read_halves(records().until(middle), records().from(middle));
+                let mut two = reader.read_halves(records().until(middle), &records().from(middle));
                 two.merge_doubles(reader.text);
                 (shown(one), shown(two))
             });

@@ -3,10 +3,10 @@
 use std::cmp::Reverse;
 
 use aiwaf_core::{Timestamp, parse_network};
+use aiwaf_storage::both;
 use ipnet::IpNet;
 
 use super::{Listed, Selected};
-use crate::output::both;
 use crate::span::Moment;
 
 /// What a person says about it.
