@@ -87,6 +87,7 @@ const NEEDS: &[(&[u8], &[&[u8]])] = &[
     (b"link", &[b"href"]),
     (b"meta", &[b"http-equiv"]),
     (b"frame", &[b"src"]),
+    (b"portal", &[b"src"]),
     (b"layer", &[b"src"]),
     (b"ilayer", &[b"src"]),
     (b"bgsound", &[b"src"]),
