@@ -103,6 +103,7 @@ impl Forms {
         kinds.any(TELLING)
             || place.has_plus_for_blank() && kinds.any(Kinds::PLUS)
             || may_be_base64(value, kinds)
+            || kinds.any(Kinds::QUOTING) && shell_quoting::changes(value)
     }
 
     /// The distinct forms of one value, of whose bytes the kinds are `sent`; of the dearer ones only those that are
@@ -181,8 +182,7 @@ impl Forms {
 }
 
 /// What may give a value another form, whatever stands beside it, and not only one in lower case.
-const TELLING: Kinds =
-    Kinds::ESCAPE.and(Kinds::AMPERSAND).and(Kinds::BACKSLASH).and(Kinds::BREAK).and(Kinds::QUOTING);
+const TELLING: Kinds = Kinds::ESCAPE.and(Kinds::AMPERSAND).and(Kinds::BACKSLASH).and(Kinds::BREAK);
 
 fn may_be_base64(value: &[u8], kinds: Kinds) -> bool {
     (!kinds.any(Kinds::NOT_BASE64) || value.starts_with(b"data:")) && base64_text::may_be(value)
@@ -249,11 +249,11 @@ impl<'s> FormList<'s> {
 
     /// The forms that are not empty and differ from all before them, [`Form::Sent`] first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Form, &'s [u8])> {
-        let Self { texts, distinct: mut left, .. } = *self;
+        let mut left = self.distinct;
         std::iter::from_fn(move || {
             let form = *Form::ALL.get(left.trailing_zeros() as usize)?;
             left &= left - 1;
-            Some((form, texts[form as usize]))
+            Some((form, self.texts[form as usize]))
         })
     }
 

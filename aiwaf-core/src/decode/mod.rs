@@ -27,7 +27,7 @@ pub(crate) use parameter::{Parameter, Part, Place};
 pub(crate) use path::normalize_path;
 pub(crate) use percent::decode_once;
 pub(crate) use query::{normalize_query, urlencoded_parameters};
-pub(crate) use scan::Kinds;
+pub(crate) use scan::{Kinds, run_without};
 
 use smallvec::SmallVec;
 

@@ -44,15 +44,13 @@ pub(crate) fn urlencoded_parameters(
         if rest.is_empty() {
             return true;
         }
-        // Names are short, so that a search of many bytes at once does not pay.
-        let name_length = rest.iter().position(|byte| matches!(byte, b'=' | b'&')).unwrap_or(rest.len());
-        let (raw_name, after) = rest.split_at(name_length);
+        let (raw_name, is_escaped, after) = split_name(rest);
         let (value, after) = match after.strip_prefix(b"=") {
-            Some(after) => after.split_at(end_of_value(after)),
+            Some(after) => after.split_at(memchr::memchr(b'&', after).unwrap_or(after.len())),
             None => (&[][..], after),
         };
         rest = after.get(1..).unwrap_or_default();
-        let name = if raw_name.iter().fold(false, |any, byte| any | matches!(byte, b'%' | b'+')) {
+        let name = if is_escaped {
             percent::decode_once(raw_name, place.has_plus_for_blank(), &mut decoded_name);
             &*decoded_name
         } else {
@@ -75,10 +73,19 @@ pub(crate) fn urlencoded_parameters(
 /// So many names are remembered.
 const RECENT_NAMES: usize = 4;
 
-/// How long the value is that begins here.
-fn end_of_value(text: &[u8]) -> usize {
-    // Most are shorter than it takes to call a faster search.
-    let (beginning, rest) = text.split_at_checked(16).unwrap_or((text, b""));
-    let end = beginning.iter().position(|&byte| byte == b'&');
-    end.unwrap_or_else(|| beginning.len() + memchr::memchr(b'&', rest).unwrap_or(rest.len()))
+/// The name that begins here, whether anything in it stands for something else, and what follows it.
+fn split_name(text: &[u8]) -> (&[u8], bool, &[u8]) {
+    // Names are short, so that a search of many bytes at once does not pay.
+    let mut is_escaped = false;
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            b'=' | b'&' => {
+                let (name, after) = text.split_at(at);
+                return (name, is_escaped, after);
+            }
+            b'%' | b'+' => is_escaped = true,
+            _ => {}
+        }
+    }
+    (text, is_escaped, b"")
 }

@@ -96,7 +96,7 @@ const KINDS: [u16; 256] = {
 
 /// How many bytes there are before the first `special` one; `None` if there is none. `special` should have no branches.
 #[inline]
-pub(super) fn run_without(text: &[u8], special: impl Fn(u8) -> bool) -> Option<usize> {
+pub(crate) fn run_without(text: &[u8], special: impl Fn(u8) -> bool) -> Option<usize> {
     // Sixteen bytes at once, without branches, for as long as there is nothing.
     let is_ordinary =
         |chunk: &&[u8; 16]| chunk.iter().fold(0, |any, &byte| any | u8::from(special(byte))) == 0;

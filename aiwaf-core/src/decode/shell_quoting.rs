@@ -28,6 +28,20 @@ pub(super) fn unquote<'b>(value: &[u8], out: &'b mut Scratch) -> Option<&'b [u8]
     changed.then(|| &*out.finish())
 }
 
+/// Whether [`unquote`] gives anything.
+pub(super) fn changes(value: &[u8]) -> bool {
+    let mut from = 0;
+    while let Some(run) = value.get(from..).and_then(|rest| run_without(rest, is_quoting)) {
+        let (before, quoting) = value.split_at(from + run);
+        let after_word = before.last().is_some_and(|byte| is_word(*byte));
+        if taken_away(quoting[0], &quoting[1..], after_word).is_some() {
+            return true;
+        }
+        from += run + 1;
+    }
+    false
+}
+
 /// What stays of `first` and what follows, and how long that is which follows; `None` if all stays.
 fn taken_away(first: u8, after: &[u8], after_word: bool) -> Option<(&[u8], usize)> {
     match first {

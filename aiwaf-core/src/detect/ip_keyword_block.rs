@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::decode::Buffer;
 use crate::detect::Inspection;
 use crate::lists::{KeywordClass, KeywordSet, fold};
 use crate::protection::{Mode, Protection};
@@ -76,9 +77,12 @@ impl IpKeywordBlock {
             }
             KeywordClass::Learned => !asset && !self.allows(path) && !is_known_path(),
         });
-        let (hit, field, value) = match in_path {
-            Some(hit) => (hit, Field::Path, path),
-            None => (keywords.find_in_query(inspection.query)?, Field::Query, inspection.query),
+        let mut query = Buffer::new();
+        let (hit, field, value) = if let Some(hit) = in_path {
+            (hit, Field::Path, path)
+        } else {
+            let hit = keywords.find_in_query(inspection.request.query, &mut query)?;
+            (hit, Field::Query, &*query)
         };
         let matched = Match::new(field, value, hit.start, hit.end);
         let finding = Finding::block(Protection::IpKeywordBlock, Reason::Keyword(hit.keyword.into()));

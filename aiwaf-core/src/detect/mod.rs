@@ -20,8 +20,6 @@ pub(crate) struct Inspection<'r> {
     pub(crate) client: ClientKey,
     /// The path in normal form: decoded, without tricks, in lower case.
     pub(crate) path: &'r [u8],
-    /// The query in normal form.
-    pub(crate) query: &'r [u8],
 }
 
 /// Whether a browser says that a page of another site made it ask.
@@ -126,7 +124,6 @@ pub(crate) mod tests {
                 request: &request,
                 client: client(self.client),
                 path: self.path.as_bytes(),
-                query: b"",
             })
         }
 
@@ -140,7 +137,6 @@ pub(crate) mod tests {
                     request: &request,
                     client: client(self.client),
                     path: self.path.as_bytes(),
-                    query: b"",
                 },
                 known_path: self.known_path,
                 outcome: Outcome::new(status, Duration::from_millis(5)),

@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use self::would_be::WouldBe;
 use crate::bans::{Bans, EarlierBan};
 use crate::client::ClientKey;
-use crate::decode::{Buffer, normalize_path, normalize_query};
+use crate::decode::{Buffer, normalize_path};
 use crate::detect::ai_anomaly::{AiAnomaly, AnomalyModel};
 use crate::detect::attack_signatures::AttackSignatures;
 use crate::detect::geo_block::GeoBlock;
@@ -131,10 +131,10 @@ impl Engine {
         if !self.reads_bodies() || snapshot.is_whitelisted(request.client) {
             return 0;
         }
-        let (mut path, mut query) = (Buffer::new(), Buffer::new());
+        let mut path = Buffer::new();
         let route = self.routes.find(request.path);
         let request = request.with_route(request.route.or(route.map(|route| &*route.pattern)));
-        let context = self.context(&request, route, &snapshot, &mut path, &mut query);
+        let context = self.context(&request, route, &snapshot, &mut path);
         let applicable = context.applicable.protections;
         let enforced = applicable.difference(self.monitored);
         if enforced.contains(Protection::IpKeywordBlock)
@@ -151,10 +151,10 @@ impl Engine {
             let log = ProtectionSet::EMPTY.with(Protection::Logging);
             return Verdict::allow(self.enabled.intersection(log));
         }
-        let (mut path, mut query) = (Buffer::new(), Buffer::new());
+        let mut path = Buffer::new();
         let route = self.routes.find(request.path);
         let request = request.with_route(request.route.or(route.map(|route| &*route.pattern)));
-        let context = self.context(&request, route, &snapshot, &mut path, &mut query);
+        let context = self.context(&request, route, &snapshot, &mut path);
         let mut verdict = Verdict::allow(context.applicable.protections);
         verdict.monitored.extend(self.would_be_blacklisted(&context));
         for protection in context.applicable.protections.iter() {
@@ -184,17 +184,15 @@ impl Engine {
         verdict
     }
 
-    /// What is to be known about a request before anybody judges it. The normal forms are written into the buffers.
+    /// What is to be known about a request before anybody judges it. The path's normal form is written into `path`.
     fn context<'c>(
         &'c self,
         request: &'c Request<'_>,
         route: Option<&Route>,
         snapshot: &Snapshot,
         path: &'c mut Buffer,
-        query: &'c mut Buffer,
     ) -> Context<'c> {
         let repaired = normalize_path(request.path, path);
-        normalize_query(request.query, query);
         let exemption = snapshot
             .exempt_paths
             .find(path)
@@ -203,7 +201,7 @@ impl Engine {
         let policy = route.map(|route| route.policy(repaired));
         let applicable = policy::resolve(self.enabled, exemption, policy, rule, repaired);
         let client = ClientKey::new(request.client, self.settings.client.ipv6_prefix);
-        Context { inspection: Inspection { request, client, path, query }, applicable, rule }
+        Context { inspection: Inspection { request, client, path }, applicable, rule }
     }
 
     /// Whether the site is known to answer this path: a route is registered for it, or several clients got an answer.
@@ -314,10 +312,10 @@ impl Engine {
         if snapshot.is_whitelisted(request.client) {
             return;
         }
-        let (mut path, mut query) = (Buffer::new(), Buffer::new());
+        let mut path = Buffer::new();
         let route = self.routes.find(request.path);
         let request = request.with_route(request.route.or(route.map(|route| &*route.pattern)));
-        let context = self.context(&request, route, &snapshot, &mut path, &mut query);
+        let context = self.context(&request, route, &snapshot, &mut path);
         let mut applied = context.applicable.protections;
         let inspection = context.inspection;
         let mut paths_are_known = true;
@@ -328,7 +326,7 @@ impl Engine {
             paths_are_known = !asking.intersection(self.enabled).difference(self.monitored).is_empty();
         }
         let keyword_hits = if applied.contains(Protection::AiAnomaly) {
-            snapshot.keywords.count(inspection.path, inspection.query)
+            snapshot.keywords.count(inspection.path, request.query)
         } else {
             0
         };

@@ -15,7 +15,6 @@ use crate::request_line::origin_form;
 #[derive(Debug, Default)]
 pub struct RecordBuffers {
     path: Buffer,
-    query: Buffer,
 }
 
 /// A request of a log, as the engine sees requests.
@@ -29,8 +28,6 @@ pub struct RecordedRequest<'b> {
     /// What [`features`](crate::features) and [`ClientHistory`](crate::ClientHistory) want to know. A log does not say
     /// whether a page caused the request: that is for the caller to find out.
     pub event: ClientEvent<'b>,
-    /// The query in normal form.
-    pub query: &'b [u8],
     /// Whether `ai_anomaly` would have seen the answer: not of exempt paths, nor of requests that were denied.
     pub is_observed: bool,
     /// Whether the client is whitelisted.
@@ -66,13 +63,13 @@ impl Engine {
             .with_uri(target);
         let route = self.routes.find(request.path);
         let request = request.with_route(route.map(|route| &*route.pattern));
-        let context = self.context(&request, route, &snapshot, &mut buffers.path, &mut buffers.query);
+        let context = self.context(&request, route, &snapshot, &mut buffers.path);
         let client = match &record.client {
             LoggedClient::Address(_) => context.inspection.client,
             LoggedClient::Name(name) => ClientKey::of_name(name),
         };
         let inspection = &context.inspection;
-        let keyword_hits = snapshot.keywords.count(inspection.path, inspection.query);
+        let keyword_hits = snapshot.keywords.count(inspection.path, request.query);
         let known_path = self.is_known_path(inspection);
         let denied = record.block.as_ref().is_some_and(|mark| !mark.monitored);
         let is_observed = !denied && context.applicable.protections.contains(Protection::AiAnomaly);
@@ -94,7 +91,6 @@ impl Engine {
                 from_own_site: false,
                 embedded: false,
             },
-            query: &buffers.query,
         }
     }
 

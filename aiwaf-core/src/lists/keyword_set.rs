@@ -3,6 +3,7 @@
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use super::entry::{KeywordEntry, KeywordSource};
+use crate::decode::{Buffer, normalize_query};
 
 /// All keywords, those that are built in included, ready to be looked for in normal forms.
 ///
@@ -139,13 +140,14 @@ impl KeywordSet {
             .find(|hit| counts(hit))
     }
 
-    /// The first keyword that a person added in a normal query.
-    pub(crate) fn find_in_query(&self, query: &[u8]) -> Option<KeywordHit<'_>> {
-        let found = self
-            .in_queries
-            .as_ref()?
-            .find_overlapping_iter(query)
-            .find(|found| is_word(query, found.start(), found.end()))?;
+    /// The first keyword that a person added in the normal form of a query, which is written into `normal` if there are
+    /// such keywords.
+    pub(crate) fn find_in_query(&self, query: &[u8], normal: &mut Buffer) -> Option<KeywordHit<'_>> {
+        let automaton = self.in_queries.as_ref()?;
+        normalize_query(query, normal);
+        let found = automaton
+            .find_overlapping_iter(&normal)
+            .find(|found| is_word(normal, found.start(), found.end()))?;
         Some(KeywordHit {
             keyword: self.query_keywords.get(found.pattern().as_usize())?,
             class: KeywordClass::Manual,
@@ -154,29 +156,38 @@ impl KeywordSet {
         })
     }
 
-    /// How many keywords stand in path and query, each place counted once, up to 255.
+    /// How many keywords stand in a normal path and in the normal form of a query, each place counted once, up to 255.
     pub(crate) fn count(&self, path: &[u8], query: &[u8]) -> u32 {
-        let count = |automaton: &Option<AhoCorasick>, text: &[u8]| {
-            let mut counted_to = 0;
-            automaton.as_ref().map_or(0, |automaton| {
-                automaton
-                    // Overlapping, or the `.php` in `.php5`, which is no word, would hide that.
-                    .find_overlapping_iter(text)
-                    .filter(|found| is_word(text, found.start(), found.end()))
-                    .filter(|found| {
-                        let apart = found.start() >= counted_to;
-                        if apart {
-                            counted_to = found.end();
-                        }
-                        apart
-                    })
-                    .take(255)
-                    .fold(0, |count, _| count + 1)
-            })
-        };
-        (count(&self.in_paths, path) + count(&self.in_queries, query)).min(255)
+        let in_path = self.in_paths.as_ref().map_or(0, |automaton| count(automaton, path));
+        let in_query = self.in_queries.as_ref().map_or(0, |automaton| {
+            let mut normal = Buffer::new();
+            normalize_query(query, &mut normal);
+            count(automaton, &normal)
+        });
+        (in_path + in_query).min(MAX_COUNT)
     }
 }
+
+/// How many words stand in `text`, each place counted once, up to [`MAX_COUNT`].
+fn count(automaton: &AhoCorasick, text: &[u8]) -> u32 {
+    let mut counted_to = 0;
+    automaton
+        // Overlapping, or the `.php` in `.php5`, which is no word, would hide that.
+        .find_overlapping_iter(text)
+        .filter(|found| is_word(text, found.start(), found.end()))
+        .filter(|found| {
+            let apart = found.start() >= counted_to;
+            if apart {
+                counted_to = found.end();
+            }
+            apart
+        })
+        .zip(0..MAX_COUNT)
+        .fold(0, |count, _| count + 1)
+}
+
+/// No more keywords are counted.
+const MAX_COUNT: u32 = 255;
 
 /// So many bytes of words are searched for by a table.
 const MAX_TABLE_WORDS: usize = 64 * 1024;
@@ -273,8 +284,9 @@ mod tests {
             ],
             &[],
         );
-        let find = |query: &str| set.find_in_query(query.as_bytes()).map(|hit| hit.keyword);
-        assert_eq!(find("q=1 union select 2"), Some("union select"));
+        let find =
+            |query: &str| set.find_in_query(query.as_bytes(), &mut Buffer::new()).map(|hit| hit.keyword);
+        assert_eq!(find("q=1+UNION%20%20select 2"), Some("union select"));
         assert_eq!(find("q=x onload=y"), Some("onload="));
         assert_eq!(find("q=xonload=y"), None);
         assert_eq!(find("q=learned"), None);
@@ -293,6 +305,8 @@ mod tests {
         let set = KeywordSet::new(&[], &[]);
         assert_eq!(set.count(b"/.git/x.php", b""), 2);
         assert_eq!(set.count(b"/x.php5", b""), 1);
-        assert_eq!(set.count(b"/", b""), 0);
+        assert_eq!(set.count(b"/", b"next=/x.php"), 0);
+        let set = KeywordSet::new(&[entry("or 1", KeywordSource::Manual)], &[]);
+        assert_eq!(set.count(b"/x.php", b"a=or+1&b=OR%201"), 3);
     }
 }

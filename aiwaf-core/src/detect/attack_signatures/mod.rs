@@ -12,6 +12,7 @@ mod category;
 mod detector;
 mod hit;
 mod html;
+mod next_words;
 mod rule;
 mod rule_set;
 mod scan;
@@ -32,6 +33,7 @@ pub use settings::{AttackSignaturesSettings, SignatureExclusion};
 
 use self::rule::{Rule, built_in};
 use self::rule_set::{Candidates, RuleSet};
+use self::scan::Places;
 use self::target::Target;
 use super::Inspection;
 use crate::body::{self, BodyLimits};
@@ -171,8 +173,14 @@ impl AttackSignatures {
     /// What is in the request, if that reaches the threshold. Linear in the size of the request.
     pub(crate) fn inspect(&self, inspection: &Inspection<'_>) -> Option<Finding> {
         let request = inspection.request;
-        let mut judge =
-            Judge { signatures: self, request, path: inspection.path, hits: Vec::new(), score: 0 };
+        let mut judge = Judge {
+            signatures: self,
+            request,
+            path: inspection.path,
+            places: Places::default(),
+            hits: Vec::new(),
+            score: 0,
+        };
         let mut forms = Forms::default();
         judge.judge_path(request, &mut forms);
         judge.judge_query(request, &mut forms);
@@ -212,6 +220,7 @@ struct Judge<'j> {
     request: &'j Request<'j>,
     /// The path in normal form.
     path: &'j [u8],
+    places: Places,
     hits: Vec<SignatureHit>,
     score: u32,
 }
@@ -368,28 +377,33 @@ impl Judge<'_> {
         if !rules.looks_at(value.target) {
             return;
         }
-        let as_sent = rules.candidates(value.text);
-        if as_sent.clear(value.text, value.place) {
-            return;
+        if let Some(as_sent) = rules.screen(value.text, value.target, value.place, &mut self.places) {
+            self.judge_forms(value, &as_sent, forms);
         }
+    }
+
+    /// Judges all forms of a value of which some may match. Not inlined: most values don't get here.
+    #[inline(never)]
+    fn judge_forms(&mut self, value: Value<'_>, as_sent: &Candidates, forms: &mut Forms) {
+        let rules = &*self.signatures.rules;
         let header = if value.target == Target::Header {
             std::str::from_utf8(value.name).unwrap_or_default()
         } else {
             ""
         };
         let list = forms.of(value.text, as_sent.kinds, value.place, rules.forms());
-        let mut judge = |form: Form, text: &[u8], candidates: &Candidates| {
+        for (form, text) in list.iter() {
+            let of_form;
+            let candidates = if form == Form::Sent || form == Form::Plain && list.differs_in_case() {
+                as_sent
+            } else {
+                of_form = rules.candidates(text, value.target, &mut self.places);
+                &of_form
+            };
             let forms = || list.same_as(form);
-            rules.judge(text, candidates, forms, value.target, header, |rule, range| {
+            rules.judge(text, candidates, forms, header, |rule, range| {
                 self.note(rule, value, text, range);
             });
-        };
-        for (form, text) in list.iter() {
-            if form == Form::Sent || form == Form::Plain && list.differs_in_case() {
-                judge(form, text, &as_sent);
-            } else {
-                judge(form, text, &rules.candidates(text));
-            }
         }
     }
 

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::category::{AttackCategory, Severity};
 use super::detector::Detector;
+use super::next_words::{MAX_WORD, NextWords};
 use super::target::{DEFAULT_TARGETS, FieldGroup, TargetSet};
 use super::words::Words;
 use crate::body::BodyMark;
@@ -27,6 +28,8 @@ pub(super) struct Rule {
     pub(super) literals: Vec<String>,
     /// Bytes of which one has to be there; empty is no condition.
     pub(super) bytes: String,
+    /// Words of which one has to stand behind one of `bytes`.
+    next_words: Option<NextWords>,
     /// Whether it counts only where a browser follows a link, or sends a form, of another site.
     pub(super) from_other_site: bool,
     matcher: Matcher,
@@ -69,6 +72,21 @@ impl RuleFileError {
 }
 
 impl Rule {
+    /// Whether its next words may stand in a form of a value, if it has any.
+    pub(super) fn may_go_on_in(&self, text: &[u8]) -> bool {
+        self.next_words.as_ref().is_none_or(|words| words.may_be_in(text))
+    }
+
+    /// Whether a value may match that has no other forms. Only detectors, which read any case alike, say no: what a
+    /// pattern means may depend on the case, and the value is still to be judged in lower case.
+    pub(super) fn may_match(&self, value: &[u8]) -> bool {
+        match &self.matcher {
+            Matcher::Detector(detector) => detector.find(value).is_some(),
+            Matcher::Pattern { .. } => true,
+            Matcher::BodyMark(_) => false,
+        }
+    }
+
     /// Where the rule matches in a form of a value.
     pub(super) fn find(&self, text: &[u8]) -> Option<std::ops::Range<usize>> {
         match &self.matcher {
@@ -195,6 +213,8 @@ struct WrittenRule {
     #[serde(default)]
     bytes: String,
     #[serde(default)]
+    next_words: Vec<String>,
+    #[serde(default)]
     from_other_site: bool,
     pattern: Option<String>,
     detector: Option<Detector>,
@@ -314,6 +334,13 @@ impl WrittenRule {
             }
             _ => return Err("give one of `pattern`, `detector` and `body_mark`".into()),
         };
+        let next_words = words.in_literals(self.next_words)?;
+        if self.bytes.is_empty() && !next_words.is_empty() {
+            return Err("`next_words` stand behind one of `bytes`, of which there are none".into());
+        }
+        if let Some(long) = next_words.iter().find(|word| word.len() > MAX_WORD) {
+            return Err(format!("{long:?} in `next_words` has more than {MAX_WORD} bytes"));
+        }
         let mut targets = TargetSet::default();
         for group in &self.fields {
             targets = targets.union(group.targets());
@@ -331,6 +358,7 @@ impl WrittenRule {
             headers: self.headers.iter().map(|name| name.to_ascii_lowercase()).collect(),
             forms: if self.forms.is_empty() { DEFAULT_FORMS } else { forms },
             literals: literals.iter().map(|literal| literal.to_ascii_lowercase()).collect(),
+            next_words: (!next_words.is_empty()).then(|| NextWords::new(&self.bytes, &next_words)),
             bytes: self.bytes,
             from_other_site: self.from_other_site,
             matcher,
@@ -402,6 +430,7 @@ mod tests {
             ("id = \"a\"\npattern = 'a'\nliterals = [\"a\"]", "at least two bytes"),
             ("id = \"a\"\npattern = 'ab'\nliterals = [\"ab\"]\nparanoia = 5", "give 1 to 4"),
             ("id = \"a\"\npatern = 'ab'", "patern"),
+            ("id = \"a\"\npattern = 'ab'\nliterals = [\"ab\"]\nnext_words = [\"ab\"]", "one of `bytes`"),
         ] {
             let error = rule(lines);
             assert!(error.starts_with("own.toml: ") && error.contains(said), "{error}");

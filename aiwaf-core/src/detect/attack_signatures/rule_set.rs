@@ -7,7 +7,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::rule::Rule;
-use super::scan::Scanner;
+use super::scan::{ANY_BYTE, Facts, Places, Scanner};
 use super::target::{Target, TargetSet};
 use crate::body::BodyMark;
 use crate::decode::{FormSet, Forms, Kinds, Place};
@@ -15,15 +15,15 @@ use crate::decode::{FormSet, Forms, Kinds, Place};
 /// The rules that run, ready to judge.
 pub(super) struct RuleSet {
     rules: Vec<Arc<Rule>>,
-    /// Looks for all literals, and says of which byte sets a text has a byte.
+    /// Looks for the [`Forms::TELLING_PAIRS`] and, behind them, all literals; says of which byte sets a text has a byte.
     scanner: Scanner,
-    /// The rules that own each literal. Those that nobody owns are the pairs that give a value another form.
+    /// The rules that own each literal.
     owners: Vec<SmallVec<[u16; 2]>>,
     /// The rules that bytes alone make worth a try, with the bit of their byte set.
     by_bytes: Vec<(u16, u64)>,
     /// All of these bits together.
     any_by_bytes: u64,
-    /// For each rule, the byte sets of which it needs one, besides a literal; 0 is no condition.
+    /// For each rule, the byte sets of which it needs one, besides a literal.
     needed_bytes: Vec<u64>,
     /// What each rule looks at, together: what no rule looks at costs nothing.
     targets: TargetSet,
@@ -99,11 +99,10 @@ impl RuleSet {
             return Err(TooManyRules(format!("{} rules are more than {MAX_RULES}", rules.len())));
         }
         let mut owners: BTreeMap<&str, SmallVec<[u16; 2]>> = BTreeMap::new();
-        owners.extend(Forms::TELLING_PAIRS.map(|pair| (pair, SmallVec::new())));
         let mut byte_sets = [0u32; 256];
         let mut sets: Vec<&str> = Vec::new();
         let mut by_bytes = Vec::new();
-        let mut needed_bytes = vec![0; rules.len()];
+        let mut needed_bytes = vec![ANY_BYTE; rules.len()];
         let mut targets = TargetSet::default();
         let mut forms = FormSet::EMPTY;
         for (number, rule) in (0u16..).zip(&rules) {
@@ -132,8 +131,13 @@ impl RuleSet {
                 *needed = u64::from(bit);
             }
         }
+        let literals = owners.iter().map(|(literal, owners)| {
+            let needed = |rule: &u16| needed_bytes.get(usize::from(*rule)).copied().unwrap_or(ANY_BYTE);
+            (*literal, owners.iter().map(needed).fold(0, |all, sets| all | sets))
+        });
+        let telling = Forms::TELLING_PAIRS.into_iter().map(|pair| (pair, ANY_BYTE));
         Ok(Self {
-            scanner: Scanner::new(owners.keys().copied(), &byte_sets),
+            scanner: Scanner::new(telling.chain(literals), &byte_sets),
             owners: owners.into_values().collect(),
             any_by_bytes: by_bytes.iter().fold(0, |any, (_, bit)| any | bit),
             rules,
@@ -168,38 +172,72 @@ impl RuleSet {
         }
     }
 
-    /// What is worth a try on `text`: one quick pass.
-    pub(super) fn candidates(&self, text: &[u8]) -> Candidates {
-        let mut rules = Bits::default();
-        let mut has_pair = false;
-        let facts = self.scanner.scan(text, |literal| {
-            let owners = self.owners.get(literal).map_or(&[][..], SmallVec::as_slice);
-            has_pair |= owners.is_empty();
-            for rule in owners {
-                rules.set(usize::from(*rule));
-            }
-        });
-        let sets = facts.byte_sets();
-        if !rules.is_empty() {
-            let needed = |rule: usize| self.needed_bytes.get(rule).copied().unwrap_or_default();
-            rules.retain(|rule| needed(rule) == 0 || needed(rule) & sets != 0);
+    /// What is worth a try on a value of the kind `target` as it was sent, or nothing if no rule can match it in any form, as with most: one
+    /// quick pass.
+    pub(super) fn screen(
+        &self,
+        value: &[u8],
+        target: Target,
+        place: Place,
+        memory: &mut Places,
+    ) -> Option<Candidates> {
+        let (found, facts) = self.scan(value, memory);
+        let has_others = found.has_pair || Forms::has_others(value, facts.kinds(), place);
+        if !has_others && found.rules.is_empty() && facts.byte_sets() & self.any_by_bytes == 0 {
+            return None;
         }
-        if sets & self.any_by_bytes != 0 {
-            for (number, _) in self.by_bytes.iter().filter(|(_, bit)| sets & bit != 0) {
-                rules.set(usize::from(*number));
-            }
+        let mut candidates = self.worth_a_try(found.rules, facts, value, target);
+        if !has_others {
+            // An apostrophe in prose, or one of many angle brackets.
+            candidates
+                .rules
+                .retain(|number| self.rules.get(number).is_some_and(|rule| rule.may_match(value)));
         }
-        Candidates { rules, kinds: facts.kinds(), has_pair }
+        (has_others || !candidates.rules.is_empty()).then_some(candidates)
     }
 
-    /// Calls `hit` with every one of the `candidates` that matches `text`, of a field of the kind `target`, and where.
-    /// `forms` says which forms of the field the text is; `header` is the name of a header, and empty for anything else.
+    /// What is worth a try on a form of a value of the kind `target`: one quick pass.
+    pub(super) fn candidates(&self, text: &[u8], target: Target, memory: &mut Places) -> Candidates {
+        let (found, facts) = self.scan(text, memory);
+        self.worth_a_try(found.rules, facts, text, target)
+    }
+
+    fn scan(&self, text: &[u8], memory: &mut Places) -> (Found, Facts) {
+        let mut found = Found::default();
+        let facts = self.scanner.scan(text, memory, |literal| {
+            let Some(literal) = literal.checked_sub(Forms::TELLING_PAIRS.len()) else {
+                found.has_pair = true;
+                return;
+            };
+            for rule in self.owners.get(literal).into_iter().flatten() {
+                found.rules.set(usize::from(*rule));
+            }
+        });
+        (found, facts)
+    }
+
+    /// Those of the rules whose bytes are there as well, and those that bytes alone make worth a try; of both those
+    /// that look at such values and whose next words may be there.
+    #[inline(never)]
+    fn worth_a_try(&self, mut rules: Bits, facts: Facts, text: &[u8], target: Target) -> Candidates {
+        let sets = facts.byte_sets() | ANY_BYTE;
+        for (number, _) in self.by_bytes.iter().filter(|(_, bit)| sets & bit != 0) {
+            rules.set(usize::from(*number));
+        }
+        rules.retain(|number| {
+            let needed = self.needed_bytes.get(number).copied().unwrap_or_default();
+            let may_match = |rule: &Arc<Rule>| rule.targets.contains(target) && rule.may_go_on_in(text);
+            needed & sets != 0 && self.rules.get(number).is_some_and(may_match)
+        });
+        Candidates { rules, kinds: facts.kinds() }
+    }
+
+    /// Calls `hit` with every one of the `candidates` that matches `text`, and where. `forms` says which forms of the field the text is; `header` is the name of a header, and empty for anything else.
     pub(super) fn judge(
         &self,
         text: &[u8],
         candidates: &Candidates,
         forms: impl FnOnce() -> FormSet,
-        target: Target,
         header: &str,
         mut hit: impl FnMut(&Rule, std::ops::Range<usize>),
     ) {
@@ -208,8 +246,7 @@ impl RuleSet {
             let Some(rule) = self.rules.get(number) else { continue };
             let named =
                 rule.headers.is_empty() || rule.headers.iter().any(|name| name.eq_ignore_ascii_case(header));
-            if rule.targets.contains(target)
-                && named
+            if named
                 && rule.forms.overlaps(*forms)
                 && let Some(range) = rule.find(text)
             {
@@ -219,23 +256,26 @@ impl RuleSet {
     }
 }
 
+/// What literals in a text say.
+#[derive(Default)]
+struct Found {
+    /// The rules that own them.
+    rules: Bits,
+    /// Whether one of the [`Forms::TELLING_PAIRS`] is there.
+    has_pair: bool,
+}
+
 /// What is worth a try on a text. It is the same for texts that differ in nothing but the case of letters.
 pub(super) struct Candidates {
     /// The rules whose literals and bytes are there.
     rules: Bits,
     /// What bytes the text has.
     pub(super) kinds: Kinds,
-    /// Whether one of the [`Forms::TELLING_PAIRS`] is there.
-    has_pair: bool,
 }
 
 impl Candidates {
-    /// Whether no rule can match `text`, of which these are the candidates, in any form: so it is with most values.
-    pub(super) fn clear(&self, text: &[u8], place: Place) -> bool {
-        self.is_empty() && !self.has_pair && !Forms::has_others(text, self.kinds, place)
-    }
-
     /// Whether no rule can match the text as it is.
+    #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }

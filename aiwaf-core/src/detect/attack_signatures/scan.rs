@@ -7,8 +7,9 @@ use crate::decode::Kinds;
 /// Literals, looked for all at once and in any case, and sets of bytes.
 ///
 /// Each literal is known by three bytes of it that are rare in ordinary requests. Where such a triple stands, and only
-/// there, the literals that are known by it are compared. A step takes loads that wait for none before them, which is
-/// half the time of a step of an automaton; comparisons are as many as literals share a triple.
+/// there, the literals that are known by it are compared, if the text has the bytes beside which they matter. A step
+/// takes loads that wait for none before them, which is half the time of a step of an automaton; comparisons are as many
+/// as literals share a triple.
 pub(super) struct Scanner {
     /// For each byte its letter, its [`Kinds`] and its sets, as in [`Facts`].
     bytes: Box<[u64; 256]>,
@@ -16,10 +17,18 @@ pub(super) struct Scanner {
     known: Box<[u64; PAIRS]>,
     /// How many triples are known before those of each word of `known`.
     before: Box<[u32; PAIRS]>,
-    /// For each known triple, in their order, where its literals begin in `literals`.
-    starts: Vec<u32>,
+    /// What is known of the literals of each known triple, in the triples' order.
+    slots: Vec<Slot>,
     /// The literals, those that are known by the same triple together.
     literals: Vec<Literal>,
+}
+
+/// The literals that are known by one triple.
+struct Slot {
+    /// Where they begin in [`Scanner::literals`]; they end where those of the next slot begin.
+    start: u32,
+    /// The byte sets of which one has to be there for any of them to matter.
+    needed_sets: u64,
 }
 
 /// A literal, known by a triple.
@@ -30,12 +39,42 @@ struct Literal {
     text: Box<[u8]>,
 }
 
+/// A place in a text where a known triple ends: the triple's number, and behind it where that is.
+#[derive(Clone, Copy, Default)]
+struct Place(u64);
+
+impl Place {
+    const TRIPLE: u32 = 18;
+
+    #[inline]
+    const fn new(triple: usize, end: usize) -> Self {
+        Self(triple as u64 | (end as u64) << Self::TRIPLE)
+    }
+
+    /// The place of the triple's pair among all, what its third letter is modulo 64, and where the triple ends.
+    #[allow(clippy::cast_possible_truncation)] // both were a `usize`
+    const fn parts(self) -> (usize, u32, usize) {
+        ((self.0 >> 6) as usize % PAIRS, (self.0 % 64) as u32, (self.0 >> Self::TRIPLE) as usize)
+    }
+}
+
+/// The memory in which places of known triples are kept until all bytes of a text are known.
+#[derive(Default)]
+pub(super) struct Places([Place; MAX_PLACES]);
+
+/// As many as are in some kilobytes of prose. Literals at further places are compared whatever bytes there are.
+const MAX_PLACES: usize = 32;
+
+/// The set of which every text has a byte, beside the 32 of which only some have: for literals that always matter.
+pub(super) const ANY_BYTE: u64 = 1 << 32;
+
 /// What is known of the bytes of a value, together: letters in the lowest bits, then kinds, then 32 sets.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts(u64);
 
 impl Facts {
-    const KINDS: u32 = 8;
+    /// Behind as many bits as a [`Pair`] has, of which a letter takes but some.
+    const KINDS: u32 = 12;
     const SETS: u32 = 32;
 
     /// Which kinds of bytes there are.
@@ -53,44 +92,39 @@ impl Facts {
 /// one.
 const PAIRS: usize = 1 << 12;
 
-/// The two letters that stand before a third one, and the ones before them, which mean nothing.
+/// The two letters that stand before a third one: their place among all pairs.
 #[derive(Clone, Copy, Default)]
 struct Pair(usize);
 
 impl Pair {
-    /// The pair that ends with this letter.
+    /// The pair that ends with this letter, or with the one in these [`Facts`].
     #[inline]
     const fn then(self, letter: u64) -> Self {
-        #[allow(clippy::cast_possible_truncation)] // a letter is less than 128
+        #[allow(clippy::cast_possible_truncation)] // of what is cut off nothing counts
         let letter = letter as usize;
-        Self(self.0 << 6 ^ letter)
-    }
-
-    /// Its place among all.
-    #[inline]
-    const fn index(self) -> usize {
-        self.0 % PAIRS
+        Self((self.0 << 6 ^ letter) % PAIRS)
     }
 
     /// The number of the triple of this pair and a letter.
     const fn triple(self, letter: u64) -> usize {
-        self.index() * 64 + (letter % 64) as usize
+        self.0 * 64 + (letter % 64) as usize
     }
 }
 
 impl Scanner {
-    /// Literals of two bytes or more, which are numbered in this order; and for each byte in which sets it is, a bit for
-    /// each.
-    pub(super) fn new<'l>(literals: impl Iterator<Item = &'l str>, byte_sets: &[u32; 256]) -> Self {
+    /// Literals of two bytes or more, which are numbered in this order, each with the byte sets of which the text has to
+    /// have a byte as well; and for each byte in which sets it is, a bit for each.
+    pub(super) fn new<'l>(literals: impl Iterator<Item = (&'l str, u64)>, byte_sets: &[u32; 256]) -> Self {
         let mut bytes = Box::new([0; 256]);
         for ((byte, sets), facts) in (0..=u8::MAX).zip(byte_sets).zip(&mut *bytes) {
             *facts =
                 letter(byte) | Kinds::of_byte(byte).bits() << Facts::KINDS | u64::from(*sets) << Facts::SETS;
         }
         let ordinary = ordinary_triples();
-        let mut by_triple: BTreeMap<usize, Vec<Literal>> = BTreeMap::new();
-        for (number, text) in literals.map(str::as_bytes).enumerate() {
-            let literal = |end| Literal { number, end, text: text.into() };
+        let mut by_triple: BTreeMap<usize, Vec<(u64, Literal)>> = BTreeMap::new();
+        for (number, (text, needed_sets)) in literals.enumerate() {
+            let text = text.as_bytes();
+            let literal = |end| (needed_sets, Literal { number, end, text: text.into() });
             if let [first, second] = *text {
                 // Whatever stands behind it.
                 let pair = Pair::default().then(letter(first)).then(letter(second));
@@ -117,23 +151,36 @@ impl Scanner {
             *before = count;
             count += u64::count_ones(*known);
         }
-        let starts = by_triple.values().scan(0, |start, literals| {
-            Some(std::mem::replace(start, *start + u32::try_from(literals.len()).unwrap_or(u32::MAX)))
+        let mut start = 0;
+        let slots = by_triple.values().map(|literals| {
+            let needed_sets = literals.iter().fold(0, |needed, (sets, _)| needed | sets);
+            let length = u32::try_from(literals.len()).unwrap_or(u32::MAX);
+            let slot = Slot { start, needed_sets };
+            start += length;
+            slot
         });
-        let starts = starts.collect();
-        Self { bytes, known, before, starts, literals: by_triple.into_values().flatten().collect() }
+        let slots = slots.collect();
+        let literals = by_triple.into_values().flatten().map(|(_, literal)| literal).collect();
+        Self { bytes, known, before, slots, literals }
     }
 
-    /// Calls `found` with the number of each literal in `text`, perhaps repeatedly; says what is known of all bytes.
-    pub(super) fn scan(&self, text: &[u8], mut found: impl FnMut(usize)) -> Facts {
+    /// Calls `found` with the number of each literal in `text`, perhaps repeatedly, but for those that do not matter
+    /// beside the bytes that are there; says what is known of all bytes.
+    pub(super) fn scan(&self, text: &[u8], places: &mut Places, mut found: impl FnMut(usize)) -> Facts {
         let (mut facts, mut pair) = (0, Pair::default());
+        let (Places(places), mut count) = (places, 0);
         let mut step = |byte: u8, end: usize| {
             let fact = self.bytes[usize::from(byte)];
             facts |= fact;
-            if self.known[pair.index()] >> (fact % 64) & 1 != 0 {
-                self.compare(pair, fact, text, end, &mut found);
+            if self.known[pair.0] >> (fact % 64) & 1 != 0 {
+                if count == MAX_PLACES {
+                    self.compare(places, u64::MAX, text, &mut found);
+                    count = 0;
+                }
+                places[count] = Place::new(pair.triple(fact), end);
+                count += 1;
             }
-            pair = pair.then(fact % LETTERS_END);
+            pair = pair.then(fact);
         };
         // Two bytes at once, which halves what the loop itself takes.
         let (chunks, last) = text.as_chunks::<2>();
@@ -144,27 +191,35 @@ impl Scanner {
         if let [byte] = *last {
             step(byte, text.len());
         }
-        // The end counts as a third byte: a literal of two may stand there.
-        if self.known[pair.index()] & 1 != 0 {
-            self.compare(pair, 0, text, text.len() + 1, &mut found);
+        let facts = Facts(facts);
+        let sets = facts.byte_sets() | ANY_BYTE;
+        if count > 0 {
+            self.compare(places.get(..count).unwrap_or_default(), sets, text, &mut found);
         }
-        Facts(facts)
+        // The end counts as a third byte: a literal of two may stand there.
+        if self.known[pair.0] & 1 != 0 {
+            self.compare(&[Place::new(pair.triple(0), text.len() + 1)], sets, text, &mut found);
+        }
+        facts
     }
 
-    /// Compares the literals that are known by the triple of `pair` and `third`, which ends at `end`.
-    #[cold]
-    fn compare(&self, pair: Pair, third: u64, text: &[u8], end: usize, found: &mut impl FnMut(usize)) {
-        let earlier = self.known[pair.index()] & ((1 << (third % 64)) - 1);
-        let index = (self.before[pair.index()] + earlier.count_ones()) as usize;
-        let start =
-            |index: usize| self.starts.get(index).map_or(self.literals.len(), |start| *start as usize);
-        for literal in self.literals.get(start(index)..start(index + 1)).unwrap_or_default() {
-            let begin = end.checked_sub(literal.end);
-            let part = begin.and_then(|begin| text.get(begin..begin + literal.text.len()));
-            let is_there =
-                |part: &[u8]| part.iter().zip(&*literal.text).all(|(a, b)| a.to_ascii_lowercase() == *b);
-            if part.is_some_and(is_there) {
-                found(literal.number);
+    /// Compares the literals that are known by the triples at these places, and matter beside bytes of these sets.
+    #[inline(never)]
+    fn compare(&self, places: &[Place], sets: u64, text: &[u8], found: &mut impl FnMut(usize)) {
+        for &place in places {
+            let (pair, third, end) = place.parts();
+            let earlier = self.known[pair] & ((1 << third) - 1);
+            let index = (self.before[pair] + earlier.count_ones()) as usize;
+            let Some(slot) = self.slots.get(index).filter(|slot| slot.needed_sets & sets != 0) else {
+                continue;
+            };
+            let next = self.slots.get(index + 1).map_or(self.literals.len(), |next| next.start as usize);
+            for literal in self.literals.get(slot.start as usize..next).unwrap_or_default() {
+                let begin = end.checked_sub(literal.end);
+                let part = begin.and_then(|begin| text.get(begin..begin + literal.text.len()));
+                if part.is_some_and(|part| part.eq_ignore_ascii_case(&literal.text)) {
+                    found(literal.number);
+                }
             }
         }
     }
@@ -191,9 +246,6 @@ fn ordinary_triples() -> BTreeMap<usize, u32> {
 fn letter(byte: u8) -> u64 {
     u64::from(LETTERS[usize::from(byte)])
 }
-
-/// Letters are less than this.
-const LETTERS_END: u64 = 128;
 
 /// A letter for each byte, the same for all control characters, for all bytes of UTF-8, and for the two cases of a
 /// letter.
@@ -228,8 +280,8 @@ mod tests {
 
     fn found(literals: &[&str], text: &str) -> BTreeSet<usize> {
         let mut numbers = BTreeSet::new();
-        let scanner = Scanner::new(literals.iter().copied(), &[0; 256]);
-        scanner.scan(text.as_bytes(), |number| {
+        let scanner = Scanner::new(literals.iter().map(|literal| (*literal, ANY_BYTE)), &[0; 256]);
+        scanner.scan(text.as_bytes(), &mut Places::default(), |number| {
             numbers.insert(number);
         });
         numbers
@@ -257,7 +309,7 @@ mod tests {
         sets[usize::from(b'x')] = 1;
         let scanner = Scanner::new([].into_iter(), &sets);
         for text in ["x(", "a(x", "((x)"] {
-            let facts = scanner.scan(text.as_bytes(), |_| {});
+            let facts = scanner.scan(text.as_bytes(), &mut Places::default(), |_| {});
             assert_eq!((facts.byte_sets(), facts.kinds()), (1 << 31 | 1, Kinds::of(text.as_bytes())));
         }
     }

@@ -142,7 +142,7 @@ mod tests {
     fn ask(detector: &GeoBlock, address: &str, dynamic: &CountrySet) -> Option<String> {
         let request = Request::new(address.parse().unwrap(), Timestamp::UNIX_EPOCH);
         let client = ClientKey::new(request.client, 64);
-        let inspection = Inspection { request: &request, client, path: b"", query: b"" };
+        let inspection = Inspection { request: &request, client, path: b"" };
         detector.inspect(&inspection, dynamic).map(|finding| finding.reason.to_string())
     }
 

@@ -17,8 +17,7 @@ type Pairs<'a> = &'a [(&'a str, &'a str)];
 fn inspect(settings: &HeaderValidationSettings, request: Request<'_>, headers: Pairs<'_>) -> Option<Finding> {
     let headers = headers.to_vec();
     let request = request.with_headers(&headers);
-    let inspection =
-        Inspection { request: &request, client: ClientKey::new(request.client, 64), path: b"/", query: b"" };
+    let inspection = Inspection { request: &request, client: ClientKey::new(request.client, 64), path: b"/" };
     HeaderValidation::new(settings).unwrap().inspect(&inspection)
 }
 
@@ -125,8 +124,7 @@ fn required_headers_depend_on_the_method() {
 #[test]
 fn a_protocol_without_headers_is_not_judged() {
     let request = request("", "");
-    let inspection =
-        Inspection { request: &request, client: ClientKey::new(request.client, 64), path: b"", query: b"" };
+    let inspection = Inspection { request: &request, client: ClientKey::new(request.client, 64), path: b"" };
     let detector = HeaderValidation::new(&HeaderValidationSettings::default()).unwrap();
     assert_eq!(detector.inspect(&inspection), None);
 }
@@ -248,7 +246,6 @@ proptest::proptest! {
             request: &request,
             client: ClientKey::new(request.client, 64),
             path: b"/",
-            query: b"",
         };
         if let Some(finding) = DETECTOR.inspect(&inspection) {
             proptest::prop_assert_eq!(finding.protection, Protection::HeaderValidation);

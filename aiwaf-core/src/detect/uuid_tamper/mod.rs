@@ -191,7 +191,7 @@ mod tests {
             .with_uri(uri)
             .with_route(route);
         let client = ClientKey::new(request.client, 64);
-        look(Inspection { request: &request, client, path: b"", query: b"" })
+        look(Inspection { request: &request, client, path: b"" })
     }
 
     fn judge(uri: &str, route: Option<&str>) -> Option<Finding> {
@@ -323,7 +323,7 @@ mod tests {
         for last in 0..=255 {
             let request = Request::new([203, 0, 113, last].into(), Timestamp::UNIX_EPOCH).with_uri(&uri);
             let client = ClientKey::new(request.client, 64);
-            let inspection = Inspection { request: &request, client, path: b"", query: b"" };
+            let inspection = Inspection { request: &request, client, path: b"" };
             let outcome = Outcome::new(404, Duration::ZERO);
             detector.observe(&Observation { inspection, known_path: false, outcome, keyword_hits: 0 });
         }
@@ -338,7 +338,7 @@ mod tests {
                 .with_uri(&uri)
                 .with_route(Some(&route));
             let client = ClientKey::new(request.client, 64);
-            let inspection = Inspection { request: &request, client, path: b"", query: b"" };
+            let inspection = Inspection { request: &request, client, path: b"" };
             if let Some(matched) = detector().inspect(&inspection).and_then(|finding| finding.matched) {
                 proptest::prop_assert!(matched.start < matched.end);
             }

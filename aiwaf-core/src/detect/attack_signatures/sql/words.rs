@@ -52,6 +52,10 @@ pub(super) enum Word {
 
 /// What `word` does, in any case; `None` for a name.
 pub(super) fn classify(word: &[u8]) -> Option<Word> {
+    let first = word.first()?.to_ascii_lowercase();
+    if LENGTHS[usize::from(first)].checked_shr(u32::try_from(word.len()).ok()?)? & 1 == 0 {
+        return None;
+    }
     let mut lower = [0; LONGEST];
     let lower = lower.get_mut(..word.len())?;
     lower.copy_from_slice(word);
@@ -65,6 +69,19 @@ pub(super) fn classify(word: &[u8]) -> Option<Word> {
 }
 
 const LONGEST: usize = 32;
+
+/// For each byte the lengths of the words that begin with it, a bit for each: most words of prose are told by that.
+const LENGTHS: [u64; 256] = {
+    let mut lengths = [0; 256];
+    let mut index = 0;
+    while index < WORDS.len() {
+        let word = WORDS[index].0.as_bytes();
+        assert!(word.len() <= LONGEST);
+        lengths[word[0] as usize] |= 1 << word.len();
+        index += 1;
+    }
+    lengths
+};
 
 use Word::{
     As, Before, By, Calculate, Case, Catalog, Command, CommonFunction, Compare, Constant, Else, End, From,
@@ -435,3 +452,20 @@ const WORDS: &[(&str, Word)] = &[
     ("year", CommonFunction),
     ("zeroblob", Function),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_is_found_in_any_case_and_no_other() {
+        for (word, meaning) in WORDS {
+            for spelled in [(*word).to_owned(), word.to_ascii_uppercase()] {
+                assert_eq!(classify(spelled.as_bytes()), Some(*meaning), "{spelled}");
+            }
+        }
+        for other in ["", "s", "selec", "selects", "zzzz", "\u{e9}", &"a".repeat(100)] {
+            assert!(classify(other.as_bytes()).is_none(), "{other}");
+        }
+    }
+}
