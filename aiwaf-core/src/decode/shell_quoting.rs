@@ -63,7 +63,8 @@ fn taken_away(first: u8, after: &[u8], after_word: bool) -> Option<(&[u8], usize
 
 fn is_quoting(byte: u8) -> bool {
     // No branches, so that many bytes are looked at in one step.
-    [b'\'', b'"', b'\\', b'^', b'$', b'`'].iter().fold(0, |any, &quoting| any | u8::from(byte == quoting)) != 0
+    [b'\'', b'"', b'\\', b'^', b'$', b'`'].iter().fold(0, |any, &quoting| any | u8::from(byte == quoting))
+        != 0
 }
 
 /// The longest quoted part of a word that is looked for.
