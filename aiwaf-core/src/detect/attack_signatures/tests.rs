@@ -219,3 +219,24 @@ fn names_of_json_within_one_another_are_judged_together() {
         assert!(!is_denied(honest), "{honest}");
     }
 }
+
+/// A value without other forms may be let off as it was sent, where its capitals still stand.
+#[test]
+fn tags_in_capitals_are_found() {
+    let signatures = signatures(&AttackSignaturesSettings::default());
+    for tag in [
+        "<SCRIPT SRC=x>",
+        "<OBJECT DATA=x>",
+        "<IFRAME SRC=x>",
+        "<BASE HREF=x>",
+        "<LINK REL=STYLESHEET HREF=x>",
+    ] {
+        let body = format!(r#"{{"a":"{tag}"}}"#);
+        let finding =
+            Exchange::post("/api").header("content-type", "application/json").inspect(|inspection| {
+                let request = inspection.request.with_body(body.as_bytes());
+                signatures.inspect(&Inspection { request: &request, ..*inspection })
+            });
+        assert!(finding.is_some(), "{tag}");
+    }
+}
