@@ -80,7 +80,7 @@ const KINDS: [u16; 256] = {
             b'/' => Kinds::SLASH,
             b'#' | b'\t'..=b'\r' => Kinds::COMMENT.and(Kinds::BREAK),
             b'-' | b' ' => Kinds::COMMENT,
-            b'\'' | b'"' | b'$' | b'^' => Kinds::QUOTING,
+            b'\'' | b'"' | b'$' | b'^' | b'`' => Kinds::QUOTING,
             _ => Kinds(0),
         };
         let base64 =

@@ -4,8 +4,8 @@ use super::scan::run_without;
 use super::scratch::Scratch;
 
 /// Gives `value` as a shell reads its words: without quotes inside of words (`c''at`, `c'a't`), backslashes
-/// and carets before letters, and variables that are empty (`$@`, `$1`); `$IFS` and `${IFS}` are a blank. `None` if it has
-/// nothing of that.
+/// and carets before letters, variables that are empty (`$@`, `$1`) and substitutions of nothing (`$()`); `$IFS` and
+/// `${IFS}` are a blank. `None` if it has nothing of that.
 pub(super) fn unquote<'b>(value: &[u8], out: &'b mut Scratch) -> Option<&'b [u8]> {
     let mut out = out.writer(value.len());
     let mut changed = false;
@@ -46,6 +46,8 @@ pub(super) fn changes(value: &[u8]) -> bool {
 fn taken_away(first: u8, after: &[u8], after_word: bool) -> Option<(&[u8], usize)> {
     match first {
         b'$' => variable(after),
+        // A substitution of nothing.
+        b'`' => (after_word && matches!(after, [b'`', next, ..] if is_word(*next))).then_some((b"", 1)),
         b'\\' if after.first() == Some(&b'\n') => Some((b"", 1)),
         b'\\' | b'^' => after.first().is_some_and(|byte| is_word(*byte)).then_some((b"", 0)),
         _ => {
@@ -61,7 +63,8 @@ fn taken_away(first: u8, after: &[u8], after_word: bool) -> Option<(&[u8], usize
 
 fn is_quoting(byte: u8) -> bool {
     // No branches, so that many bytes are looked at in one step.
-    [b'\'', b'"', b'\\', b'^', b'$'].iter().fold(0, |any, &quoting| any | u8::from(byte == quoting)) != 0
+    [b'\'', b'"', b'\\', b'^', b'$', b'`'].iter().fold(0, |any, &quoting| any | u8::from(byte == quoting))
+        != 0
 }
 
 /// The longest quoted part of a word that is looked for.
@@ -88,6 +91,7 @@ fn variable(text: &[u8]) -> Option<(&'static [u8], usize)> {
     match text {
         [b'@' | b'*' | b'!' | b'1'..=b'9', next, ..] if is_word(*next) => Some((b"", 1)),
         [b'{', b'@' | b'*' | b'1'..=b'9', b'}', ..] => Some((b"", 3)),
+        [b'(', b')', next, ..] if is_word(*next) => Some((b"", 2)),
         // `$'..'` and `$".."` are quotes.
         [b'\'' | b'"', ..] => Some((b"", 0)),
         _ => None,

@@ -360,8 +360,11 @@ impl Judge<'_> {
     fn judge_parameter(&mut self, parameter: &Parameter<'_>, forms: &mut Forms) {
         let Parameter { name, value, place, .. } = *parameter;
         let raw = parameter.part == Part::Raw;
+        // Two names of JSON, one within the other: alone each is a word.
+        let reaches_prototype = parameter.part == Part::Name && name.ends_with(b"constructor.prototype");
+        let text = if reaches_prototype { name } else { value };
         self.judge(
-            Value { target: Target::of(parameter), place, name: if raw { b"" } else { name }, text: value },
+            Value { target: Target::of(parameter), place, name: if raw { b"" } else { name }, text },
             forms,
         );
     }

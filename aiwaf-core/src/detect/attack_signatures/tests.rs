@@ -226,3 +226,48 @@ fn literals_and_next_words_hide_nothing_that_a_pattern_matches() {
     }
     assert!(hidden.is_empty(), "{}", hidden.join("\n"));
 }
+
+#[test]
+fn names_of_json_within_one_another_are_judged_together() {
+    let signatures = signatures(&AttackSignaturesSettings::default());
+    let is_denied = |body: &str| {
+        Exchange::post("/api").header("content-type", "application/json").inspect(|inspection| {
+            let request = inspection.request.with_body(body.as_bytes());
+            signatures.inspect(&Inspection { request: &request, ..*inspection }).is_some()
+        })
+    };
+    for attack in [
+        r#"{"constructor":{"prototype":{"isAdmin":true}}}"#,
+        r#"{"prototype":0,"a":[{"constructor":{"prototype":{"x":1}}}]}"#,
+    ] {
+        assert!(is_denied(attack), "{attack}");
+    }
+    for honest in [
+        r#"{"constructor":{"name":"x"},"prototype":{"version":2}}"#,
+        r#"{"constructor":[{"name":"prototype"}]}"#,
+        r#"{"prototype":{"constructor":"x"}}"#,
+    ] {
+        assert!(!is_denied(honest), "{honest}");
+    }
+}
+
+/// A value without other forms may be let off as it was sent, where its capitals still stand.
+#[test]
+fn tags_in_capitals_are_found() {
+    let signatures = signatures(&AttackSignaturesSettings::default());
+    for tag in [
+        "<SCRIPT SRC=x>",
+        "<OBJECT DATA=x>",
+        "<IFRAME SRC=x>",
+        "<BASE HREF=x>",
+        "<LINK REL=STYLESHEET HREF=x>",
+    ] {
+        let body = format!(r#"{{"a":"{tag}"}}"#);
+        let finding =
+            Exchange::post("/api").header("content-type", "application/json").inspect(|inspection| {
+                let request = inspection.request.with_body(body.as_bytes());
+                signatures.inspect(&Inspection { request: &request, ..*inspection })
+            });
+        assert!(finding.is_some(), "{tag}");
+    }
+}

@@ -21,6 +21,7 @@ pub(super) fn begins_as_injection(tokens: &[Token]) -> Option<usize> {
     if is_bracketed_and_cut_off(tokens) {
         return Some(tokens.len());
     }
+    let is_word = matches!(reader.peek(), Some(Kind::Word(_)));
     let operand = if continues(reader.peek()?) {
         None
     } else {
@@ -31,13 +32,15 @@ pub(super) fn begins_as_injection(tokens: &[Token]) -> Option<usize> {
         Some(operand)
     };
     let is_closed = reader.take_while(|kind| kind == Kind::Close) > 0;
-    let start = Start { operand, is_closed };
+    let start = Start { operand, is_word, is_closed };
     if reader.take_logic() { condition(&mut reader, &start) } else { clause(&mut reader, &start) }
 }
 
 /// What the value begins with: an operand, perhaps none, and brackets that it closes.
 struct Start {
     operand: Option<Operand>,
+    /// Whether it begins with a word of SQL.
+    is_word: bool,
     is_closed: bool,
 }
 
@@ -91,9 +94,9 @@ fn condition(reader: &mut Reader<'_>, start: &Start) -> Option<usize> {
             Operand::Literal | Operand::Text { closed: true, .. } if reader.at_comment() => true,
             Operand::Literal if start.is_closed && reader.at_end() => true,
             Operand::UnknownCall => start.is_number() && reader.at_comment(),
-            // `or true`, `1 or true`
+            // `or true`, `1 or true`; `true or false` is a question.
             Operand::Literal => {
-                (start.operand.is_none() || start.is_number())
+                (start.operand.is_none() || start.is_number() && !start.is_word)
                     && reader.at_end_or_comment()
                     && first == Some(Kind::Word(Word::Constant))
             }

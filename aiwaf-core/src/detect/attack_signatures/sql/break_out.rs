@@ -9,6 +9,7 @@ use super::grammar::Reader;
 use super::quotation::Quotation;
 use super::statement::continues_statement;
 use super::token::{Kind, Token, Tokens};
+use super::words::Word;
 
 /// Where `value` closes a quote that an application put around it and goes on with SQL; `None` if it does not.
 ///
@@ -41,6 +42,12 @@ fn judge(value: &[u8], quote: u8, at: usize) -> Option<Range<usize>> {
     let first = tokens.next()?;
     // A word or number right behind the quote: it opened a quotation, or is an apostrophe.
     if matches!(first.kind, Kind::Name | Kind::Number) {
+        return None;
+    }
+    // So is a statement's word between two quotes: `"select"`. `'or'1` is none, and SQL reads it.
+    if matches!(first.kind, Kind::Word(Word::Select | Word::Statement | Word::Command))
+        && value.get(first.end) == Some(&quote)
+    {
         return None;
     }
     let tokens: SmallVec<[Token; WINDOW]> = std::iter::once(first).chain(tokens).take(WINDOW).collect();
