@@ -19,8 +19,8 @@ pub(crate) struct ExemptPaths {
 pub(crate) enum Exemption {
     /// Somebody named this path or directory: only the blacklist still counts.
     Full,
-    /// It looks like a file that every site has (a default, or a wildcard): keywords still count, so that
-    /// `/wp-login.php/x.css` does not pass for a style sheet.
+    /// It looks like a file that every site has (a default, or a wildcard): keywords and attack signatures still count, so
+    /// that neither `/wp-login.php/x.css` nor `/x.css?q=<script>` passes for a style sheet.
     Asset,
 }
 

@@ -43,10 +43,13 @@ pub(crate) fn resolve(
         && !repaired
     {
         // The blacklist and the log stay: an exempt path is no way in for the banned, nor a way to go unseen.
-        let kept = ProtectionSet::EMPTY.with(Protection::IpKeywordBlock).with(Protection::Logging);
-        applicable.protections = enabled.intersection(kept);
+        let mut kept = ProtectionSet::EMPTY.with(Protection::IpKeywordBlock).with(Protection::Logging);
         applicable.blacklist_only = exemption == Exemption::Full;
         applicable.asset = exemption == Exemption::Asset;
+        if applicable.asset {
+            kept = kept.with(Protection::AttackSignatures);
+        }
+        applicable.protections = enabled.intersection(kept);
     }
     if let Some(rule) = rule
         && !repaired
@@ -103,6 +106,15 @@ mod tests {
         let enabled = ALL.without(Protection::AiAnomaly);
         let route = RoutePolicy::require_protection([Protection::AiAnomaly]);
         assert_eq!(resolve(enabled, None, Some(route), None, false).protections, enabled);
+    }
+
+    /// Whoever asks chooses how a path ends.
+    #[test]
+    fn a_path_that_merely_looks_like_a_file_keeps_what_looks_at_attacks() {
+        let kept = ProtectionSet::EMPTY.with(Protection::IpKeywordBlock).with(Protection::Logging);
+        assert_eq!(protections(Some(Exemption::Full), None, &[]), kept);
+        let kept = kept.with(Protection::AttackSignatures);
+        assert_eq!(protections(Some(Exemption::Asset), None, &[]), kept);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use aiwaf_core::{
 };
 
 use crate::visit::{Visit, client};
-use Protection::{Honeypot, IpKeywordBlock, Logging, RateLimit};
+use Protection::{AttackSignatures, Honeypot, IpKeywordBlock, Logging, RateLimit};
 
 fn rule(prefix: &str, disable: &[Protection]) -> PathRule {
     PathRule { prefix: prefix.into(), disable: disable.to_vec(), rate_limit: None }
@@ -204,7 +204,7 @@ fn only_what_is_fetched_as_a_file_is_exempt_for_looking_like_one() {
         .route("/static/{*file}", RoutePolicy::default())
         .build()
         .unwrap();
-    let asset = set(&[IpKeywordBlock, Logging]);
+    let asset = set(&[IpKeywordBlock, AttackSignatures, Logging]);
     assert_eq!(applied(&engine, "/a.css"), asset);
     assert_eq!(applied(&engine, "/static/a.css"), asset);
     assert_eq!(applied(&engine, "/items/7.css"), ProtectionSet::ALL, "made by a route");
@@ -213,4 +213,17 @@ fn only_what_is_fetched_as_a_file_is_exempt_for_looking_like_one() {
         ProtectionSet::ALL,
         "not fetched"
     );
+}
+
+#[test]
+fn no_ending_of_a_path_lets_an_attack_through() {
+    let engine = Engine::builder().build().unwrap();
+    for (number, (path, allowed)) in (1..).zip([
+        ("/a.js?q=<script>alert(1)</script>", false),
+        ("/static/x?id=1'+or+1=1--+", false),
+        ("/status?file=../../../etc/passwd", false),
+        ("/a.js?v=1.2.3", true),
+    ]) {
+        assert_eq!(Visit::get(path).from(client(number)).objection(&engine).is_none(), allowed, "{path}");
+    }
 }

@@ -33,16 +33,14 @@ const MAX_READ: usize = 4;
 
 fn is_active_tag(tag: &Tag<'_>, attributes: &mut Attributes<'_>) -> bool {
     let name = tag.local_name();
-    // A value as it was sent may be in capitals.
-    let is = |known: &[u8], name: &[u8]| known.eq_ignore_ascii_case(name);
-    if RUNS_CODE.iter().any(|tag| is(tag, name)) {
+    if RUNS_CODE.contains(&name) {
         // Cut off behind its name it is what somebody has typed so far into a search box.
         return tag.name_end < tag.text_length() && !tag.is_mentioned();
     }
     if tag.closing {
         return false;
     }
-    let needs = NEEDS.iter().find(|(tag, _)| is(tag, name)).map(|(_, attribute)| *attribute);
+    let needs = NEEDS.iter().find(|(tag, _)| *tag == name).map(|(_, attribute)| *attribute);
     let mut has_needed = needs.is_some_and(<[&[u8]]>::is_empty);
     let mut relation = &b""[..];
     let mut other_charset = false;
@@ -51,27 +49,29 @@ fn is_active_tag(tag: &Tag<'_>, attributes: &mut Attributes<'_>) -> bool {
             return true;
         }
         // Whoever copies a video's code into an editor gets its address in quotes.
-        let is_odd_frame = is(b"iframe", name) && is(b"src", attribute.name) && !attribute.quoted;
+        let is_odd_frame = name == b"iframe" && attribute.name == b"src" && !attribute.quoted;
         if is_odd_frame && !attribute.value.is_empty() {
             return true;
         }
-        if needs.is_some_and(|needed| needed.iter().any(|needed| is(needed, attribute.name))) {
+        if needs.is_some_and(|needed| needed.contains(&attribute.name)) {
             has_needed = true;
         }
         other_charset |= contains(attribute.value, b"utf-7");
-        if is(b"rel", attribute.name) || is(b"http-equiv", attribute.name) {
+        if matches!(attribute.name, b"rel" | b"http-equiv") {
             relation = attribute.value;
         }
     }
-    let says_one_of = |kinds: &[&[u8]]| kinds.iter().any(|kind| contains(relation, kind));
-    let is_meta = is(b"meta", name);
-    let related = if is(b"link", name) {
-        says_one_of(&[b"stylesheet", b"import", b"manifest", b"prefetch", b"preload"])
-    } else {
-        !is_meta || says_one_of(&[b"refresh", b"set-cookie", b"content-security-policy", b"link"])
+    let related = match name {
+        b"link" => [&b"stylesheet"[..], b"import", b"manifest", b"prefetch", b"preload"]
+            .iter()
+            .any(|kind| contains(relation, kind)),
+        b"meta" => [&b"refresh"[..], b"set-cookie", b"content-security-policy", b"link"]
+            .iter()
+            .any(|kind| contains(relation, kind)),
+        _ => true,
     };
     // A page in UTF-7 reads tags where others read text.
-    let related = related || is_meta && other_charset;
+    let related = related || name == b"meta" && other_charset;
     has_needed && related
 }
 
