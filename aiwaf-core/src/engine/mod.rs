@@ -228,7 +228,9 @@ impl Engine {
             Protection::UuidTamper => self.uuid_tamper.inspect(inspection),
             Protection::Honeypot => self.honeypot.inspect(inspection),
             Protection::AiAnomaly => self.ai_anomaly.inspect(inspection),
-            Protection::AttackSignatures => self.attack_signatures.as_ref()?.inspect(inspection),
+            Protection::AttackSignatures => {
+                self.attack_signatures.as_ref()?.inspect(inspection, context.applicable.asset)
+            }
             Protection::Logging => None,
         }
     }

@@ -226,4 +226,10 @@ fn no_ending_of_a_path_lets_an_attack_through() {
     ]) {
         assert_eq!(Visit::get(path).from(client(number)).objection(&engine).is_none(), allowed, "{path}");
     }
+    let from_page = |path| Visit::get(path).header("referer", "https://www.example.org/?q=1'+or+1=1--+");
+    assert!(
+        from_page("/a.js").from(client(8)).objection(&engine).is_none(),
+        "the page is judged, not its files"
+    );
+    assert!(from_page("/a").from(client(9)).objection(&engine).is_some());
 }

@@ -170,13 +170,15 @@ impl AttackSignatures {
         self.rules.compile();
     }
 
-    /// What is in the request, if that reaches the threshold. Linear in the size of the request.
-    pub(crate) fn inspect(&self, inspection: &Inspection<'_>) -> Option<Finding> {
+    /// What is in the request, if that reaches the threshold. `asset` says that the path is exempt as an asset. Linear in
+    /// the size of the request.
+    pub(crate) fn inspect(&self, inspection: &Inspection<'_>, asset: bool) -> Option<Finding> {
         let request = inspection.request;
         let mut judge = Judge {
             signatures: self,
             request,
             path: inspection.path,
+            asset,
             places: Places::default(),
             hits: Vec::new(),
             score: 0,
@@ -220,6 +222,8 @@ struct Judge<'j> {
     request: &'j Request<'j>,
     /// The path in normal form.
     path: &'j [u8],
+    /// Whether the path is exempt as an asset.
+    asset: bool,
     places: Places,
     hits: Vec<SignatureHit>,
     score: u32,
@@ -336,7 +340,10 @@ impl Judge<'_> {
             } else {
                 Target::Header
             };
-            if target == Target::Header && is_plain_header(name, value) {
+            // The page that a file belongs to was judged by itself, and a page with twenty files must not count as twenty
+            // attacks because somebody has looked for `select` on it.
+            let names_page = target == Target::Referer && self.asset && value.starts_with(b"http");
+            if names_page || target == Target::Header && is_plain_header(name, value) {
                 return;
             }
             self.judge(Value { target, place: Place::Header, name: name.as_bytes(), text: value }, forms);

