@@ -35,7 +35,7 @@ pub(crate) fn urlencoded_parameters(
     raw: &[u8],
     place: Place,
     max: usize,
-    visit: &mut dyn FnMut(Parameter<'_>),
+    visit: &mut (impl FnMut(Parameter<'_>) + ?Sized),
 ) -> bool {
     let mut decoded_name = Buffer::new();
     let mut rest = raw;
