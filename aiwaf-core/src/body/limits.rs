@@ -16,6 +16,6 @@ pub(crate) struct BodyLimits {
 
 impl Default for BodyLimits {
     fn default() -> Self {
-        Self { max_bytes: 64 * 1024, max_fields: 4096, max_depth: 32, max_file_bytes: 8 * 1024 }
+        Self { max_bytes: 64 * 1024, max_fields: 65_536, max_depth: 128, max_file_bytes: 8 * 1024 }
     }
 }

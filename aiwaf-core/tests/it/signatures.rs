@@ -118,6 +118,69 @@ fn what_honest_people_send_passes_however_it_is_spelled() {
     }
 }
 
+/// What shells and databases take for a blank.
+#[test]
+fn an_attack_stays_an_attack_whatever_its_blanks_are() {
+    let mut missed = Vec::new();
+    for attack in ["1 or true", "1; drop database x", "1 is not null", "-1 union select 1,2,3", "' or '1'='1"]
+    {
+        for blank in ["+", "++", "%09", "%0a", "/**/", "%a0", "%01", "%1f", "%c2%a0"] {
+            // Words that stand for themselves are known by what is between them.
+            let is_sql_only = matches!(blank, "%a0" | "%01" | "%1f" | "%c2%a0");
+            let query = format!("q={}", attack.replace(' ', blank));
+            let is_known_by_it = is_sql_only && attack.starts_with('1');
+            if !is_known_by_it && !is_denied(&query) {
+                missed.push(query);
+            }
+        }
+    }
+    for blank in ["+", "%09", "%0a", "%0b"] {
+        let query = format!("q=cat{blank}/etc/hosts");
+        if !is_denied(&query) {
+            missed.push(query);
+        }
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+    assert!(!is_denied("q=d%c3%a9j%c3%a0%20vu%20or%20%c3%a0%20la%20carte"));
+}
+
+/// What comes behind thousands of fields, or deep within others, is judged by rules for whole values as well.
+#[test]
+fn nothing_hides_behind_many_or_deep_fields() {
+    let command = percent(";id");
+    assert!(is_denied(&format!("{}q={command}", "&".repeat(5_000))));
+    assert!(is_denied(&format!("{}q={command}", "a&".repeat(5_000))));
+    let json = [("content-type", "application/json")];
+    let many = format!("{{{}\"q\":\";id\"}}", "\"\":0,".repeat(5_000));
+    let deep = format!("{}\";id\"{}", "[".repeat(100), "]".repeat(100));
+    for body in [many, deep] {
+        let request = Request::new([203, 0, 113, 1].into(), Timestamp::from_unix_seconds(1.7e9))
+            .with_method("POST")
+            .with_path("/")
+            .with_headers(&json)
+            .with_body(body.as_bytes());
+        assert!(!ENGINE.inspect(&request).is_allowed());
+    }
+}
+
+/// An application that expects a form reads one, whatever else the body could be.
+#[test]
+fn a_form_is_judged_as_one_though_it_is_a_document_as_well() {
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    for (body, allowed) in [
+        (r#"["&q=%3Bid&x="]"#, false),
+        ("<a>&q=%3Bid&x=</a>", false),
+        (r#"{"note":"I'd say a = b & that's fine"}"#, true),
+    ] {
+        let request = Request::new([203, 0, 113, 1].into(), Timestamp::from_unix_seconds(1.7e9))
+            .with_method("POST")
+            .with_path("/")
+            .with_headers(&form)
+            .with_body(body.as_bytes());
+        assert_eq!(ENGINE.inspect(&request).is_allowed(), allowed, "{body}");
+    }
+}
+
 #[test]
 fn every_place_is_judged() {
     let attack = "1' or '1'='1";

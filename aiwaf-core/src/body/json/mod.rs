@@ -23,7 +23,8 @@ pub(super) fn read(body: &[u8], limits: &BodyLimits, fields: &mut Fields<'_>) ->
         path: Path::new(),
         text: Unescaped::new(),
         keys: RecentKeys::new(),
-        level: Level { kind: Kind::Top, path_length: 0, key_at: 0 },
+        level: Level { kind: Kind::Top, path_length: 0, key_at: 0, is_constructor: false },
+        is_constructor: false,
         outer: SmallVec::new(),
         max_depth: limits.max_depth,
         fields,
@@ -50,6 +51,8 @@ struct Reader<'r, 'v> {
     keys: RecentKeys,
     /// What stands directly around what is read.
     level: Level,
+    /// Whether the last key is `constructor`.
+    is_constructor: bool,
     /// What stands around that, the outermost first.
     outer: SmallVec<[Level; 32]>,
     max_depth: usize,
@@ -63,6 +66,8 @@ struct Level {
     path_length: usize,
     /// Where in the path this level's keys begin.
     key_at: usize,
+    /// Whether it is what the key `constructor` stands for.
+    is_constructor: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -117,7 +122,9 @@ impl<'r> Reader<'r, '_> {
             return Err(Stop::TooDeep);
         }
         self.outer.push(self.level);
-        self.level = Level { kind, path_length: self.path.length(), key_at: self.path.add_dot() };
+        let is_constructor = std::mem::take(&mut self.is_constructor) && self.level.kind == Kind::Object;
+        self.level =
+            Level { kind, path_length: self.path.length(), key_at: self.path.add_dot(), is_constructor };
         if kind == Kind::List {
             self.path.add_brackets();
         }
@@ -156,9 +163,15 @@ impl<'r> Reader<'r, '_> {
         }
         let (text, length) = string.in_context(&self.text);
         self.path.set_key(self.level.key_at, text, length);
+        let key = string.bytes(&self.text);
+        self.is_constructor = key == b"constructor";
+        if self.level.is_constructor && key == b"prototype" {
+            // Alone, each of the two is a word.
+            self.fields.give(self.path.text(), b"constructor.prototype", Part::Name);
+        }
         // Members of a list mostly have the same keys, which need to be judged once.
         if !self.keys.knows(&self.path, length) {
-            self.fields.give(self.path.text(), string.bytes(&self.text), Part::Name);
+            self.fields.give(self.path.text(), key, Part::Name);
         }
         Ok(())
     }

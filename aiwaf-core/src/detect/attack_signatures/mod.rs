@@ -340,10 +340,7 @@ impl Judge<'_> {
             } else {
                 Target::Header
             };
-            // The page that a file belongs to was judged by itself, and a page with twenty files must not count as twenty
-            // attacks because somebody has looked for `select` on it.
-            let names_page = target == Target::Referer && self.asset && value.starts_with(b"http");
-            if names_page || target == Target::Header && is_plain_header(name, value) {
+            if target == Target::Header && is_plain_header(name, value) {
                 return;
             }
             self.judge(Value { target, place: Place::Header, name: name.as_bytes(), text: value }, forms);
@@ -367,11 +364,8 @@ impl Judge<'_> {
     fn judge_parameter(&mut self, parameter: &Parameter<'_>, forms: &mut Forms) {
         let Parameter { name, value, place, .. } = *parameter;
         let raw = parameter.part == Part::Raw;
-        // Two names of JSON, one within the other: alone each is a word.
-        let reaches_prototype = parameter.part == Part::Name && name.ends_with(b"constructor.prototype");
-        let text = if reaches_prototype { name } else { value };
         self.judge(
-            Value { target: Target::of(parameter), place, name: if raw { b"" } else { name }, text },
+            Value { target: Target::of(parameter), place, name: if raw { b"" } else { name }, text: value },
             forms,
         );
     }
@@ -420,6 +414,7 @@ impl Judge<'_> {
         if known
             || self.hits.len() >= MAX_HITS
             || rule.from_other_site && !follows_foreign_link(self.request)
+            || self.asset && value.is_page_searched_for(rule.category)
             || signatures.exclusions.iter().any(|exclusion| exclusion.applies(self.path, value.name, rule))
         {
             return;
@@ -453,6 +448,16 @@ fn follows_foreign_link(request: &Request<'_>) -> bool {
 }
 
 impl Value<'_> {
+    /// Whether it is the address of a page on which somebody has looked for something that reads as such an attack. The
+    /// page was judged by itself, and its twenty files must not count as twenty attacks. What acts by being logged is no
+    /// such thing.
+    fn is_page_searched_for(&self, category: AttackCategory) -> bool {
+        use AttackCategory::{CommandInjection, CrossSiteScripting, SqlInjection};
+        self.target == Target::Referer
+            && [&b"http://"[..], b"https://"].iter().any(|scheme| self.text.starts_with(scheme))
+            && matches!(category, SqlInjection | CrossSiteScripting | CommandInjection)
+    }
+
     fn field(&self) -> Field {
         let name = || -> Box<str> {
             let shown = self.name.get(..MAX_NAME).unwrap_or(self.name);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::decode::Kinds;
 
-/// Literals, looked for all at once and in any case, and sets of bytes.
+/// Literals, looked for all at once, in any case and with any white space for a blank, and sets of bytes.
 ///
 /// Each literal is known by three bytes of it that are rare in ordinary requests. Where such a triple stands, and only
 /// there, the literals that are known by it are compared, if the text has the bytes beside which they matter. A step
@@ -37,6 +37,16 @@ struct Literal {
     /// Where in the text the triple ends.
     end: usize,
     text: Box<[u8]>,
+}
+
+impl Literal {
+    /// Whether this is the literal, in any case; a blank stands for any white space.
+    fn is(&self, text: &[u8]) -> bool {
+        let same = |(byte, own): (&u8, &u8)| {
+            byte.to_ascii_lowercase() == *own || *own == b' ' && matches!(byte, b'\t'..=b'\r')
+        };
+        text.iter().zip(&self.text).all(same)
+    }
 }
 
 /// A place in a text where a known triple ends: the triple's number, and behind it where that is.
@@ -217,7 +227,7 @@ impl Scanner {
             for literal in self.literals.get(slot.start as usize..next).unwrap_or_default() {
                 let begin = end.checked_sub(literal.end);
                 let part = begin.and_then(|begin| text.get(begin..begin + literal.text.len()));
-                if part.is_some_and(|part| part.eq_ignore_ascii_case(&literal.text)) {
+                if part.is_some_and(|part| literal.is(part)) {
                     found(literal.number);
                 }
             }
@@ -247,16 +257,17 @@ fn letter(byte: u8) -> u64 {
     u64::from(LETTERS[usize::from(byte)])
 }
 
-/// A letter for each byte, the same for all control characters, for all bytes of UTF-8, and for the two cases of a
-/// letter.
+/// A letter for each byte, the same for all white space, for all other control characters, for all bytes of UTF-8, and for
+/// the two cases of a letter.
 const LETTERS: [u8; 256] = {
     let mut letters = [0; 256];
-    let mut next = 2;
+    let mut next = 3;
     let mut index = 0;
     while index < 256 {
         #[allow(clippy::cast_possible_truncation)] // the index of a table for bytes
         let byte = index as u8;
         letters[index] = match byte {
+            b'\t'..=b'\r' | b' ' => 2,
             0..=0x1f | 0x7f => 0,
             0x80.. => 1,
             b'a'..=b'z' => letters[byte.to_ascii_uppercase() as usize],
@@ -291,13 +302,14 @@ mod tests {
         #[test]
         fn just_the_literals_in_a_text_are_found(
             literals in proptest::collection::vec("[a-c0-2 ./]{2,4}|[ -~]{2,6}", 1..12),
-            text in "[a-cA-C0-2 ./]{0,60}",
+            text in "[a-cA-C0-2 \t\n./]{0,60}",
             at in any::<prop::sample::Index>(),
         ) {
             let lower: Vec<String> = literals.iter().map(|literal| literal.to_ascii_lowercase()).collect();
             let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
             let text = format!("{text}{}{text}", at.get(&literals));
-            let expected = (0..lower.len()).filter(|&number| text.to_ascii_lowercase().contains(lower[number]));
+            let plain = text.to_ascii_lowercase().replace(['\t', '\n'], " ");
+            let expected = (0..lower.len()).filter(|&number| plain.contains(lower[number]));
             prop_assert_eq!(found(&lower, &text), expected.collect());
         }
     }

@@ -53,10 +53,10 @@ pub struct AttackSignaturesSettings {
     pub exclusions: Vec<SignatureExclusion>,
     /// So many bytes of a body are looked at, 1,024 to 16,777,216. Default: 65,536.
     pub max_body_bytes: usize,
-    /// So many parameters of a query, a form or a document are taken apart, 16 to 10,000; the rest is judged in one
-    /// piece. Default: 4,096, for a document of 64 KiB may well have so many.
+    /// So many parameters of a query, a form or a document are taken apart, 16 to 1,000,000; the rest is judged in one
+    /// piece, which rules for whole values don't see. Default: 65,536, which 64 KiB can't have.
     pub max_fields: usize,
-    /// So many levels of JSON and XML are followed, 4 to 200. Default: 32.
+    /// So many levels of JSON and XML are followed, 4 to 200. Default: 128, as deep as serde goes.
     pub max_depth: usize,
     /// So many bytes of each uploaded file are looked at, 0 to 1,048,576. Default: 8,192.
     pub max_file_bytes: usize,
@@ -75,8 +75,8 @@ impl Default for AttackSignaturesSettings {
             rule_files: Vec::new(),
             exclusions: Vec::new(),
             max_body_bytes: 64 * 1024,
-            max_fields: 4096,
-            max_depth: 32,
+            max_fields: 65_536,
+            max_depth: 128,
             max_file_bytes: 8 * 1024,
         }
     }

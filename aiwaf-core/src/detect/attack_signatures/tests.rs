@@ -236,7 +236,9 @@ fn names_of_json_within_one_another_are_judged_together() {
             signatures.inspect(&Inspection { request: &request, ..*inspection }, false).is_some()
         })
     };
+    let behind_a_long_name = format!(r#"{{"{}":{{"constructor":{{"prototype":{{}}}}}}}}"#, "k".repeat(300));
     for attack in [
+        &*behind_a_long_name,
         r#"{"constructor":{"prototype":{"isAdmin":true}}}"#,
         r#"{"prototype":0,"a":[{"constructor":{"prototype":{"x":1}}}]}"#,
     ] {
@@ -245,6 +247,7 @@ fn names_of_json_within_one_another_are_judged_together() {
     for honest in [
         r#"{"constructor":{"name":"x"},"prototype":{"version":2}}"#,
         r#"{"constructor":[{"name":"prototype"}]}"#,
+        r#"[{"constructor":"x"},{"prototype":"y"}]"#,
         r#"{"prototype":{"constructor":"x"}}"#,
     ] {
         assert!(!is_denied(honest), "{honest}");

@@ -84,8 +84,9 @@ impl<'v> Tokens<'v> {
             if self.at >= self.value.len() {
                 break;
             }
-            if byte.is_ascii_whitespace() || matches!(byte, 0x0b | 0 | 0xa0) {
-                self.at += 1;
+            let space = self.space_length();
+            if space > 0 {
+                self.at += space;
             } else if byte == b'/' && self.peek(1) == b'*' {
                 if self.peek(2) == b'!' {
                     // What stands in it is executed: only its brackets are white space.
@@ -106,6 +107,32 @@ impl<'v> Tokens<'v> {
             }
         }
         self.at > from
+    }
+
+    /// How long the white space is that stands here: SQL Server takes all control characters for it, MySQL the hard blank of
+    /// Latin-1, others that of Unicode.
+    fn space_length(&self) -> usize {
+        // Within a character of UTF-8 the byte means nothing.
+        let is_character = || {
+            self.at
+                .checked_sub(1)
+                .and_then(|at| self.value.get(at))
+                .is_some_and(|before| !before.is_ascii() && *before != 0xa0)
+        };
+        match (self.peek(0), self.peek(1), self.peek(2)) {
+            (..=b' ', ..) if self.at < self.value.len() => 1,
+            (0xa0, ..) if !is_character() => 1,
+            (0xc2, 0xa0, _) => 2,
+            (0xe2, 0x80, 0x80..=0x8a | 0xaf) | (0xe3, 0x80, 0x80) => 3,
+            _ => 0,
+        }
+    }
+
+    /// Passes over a name.
+    fn while_name(&mut self) {
+        while is_name(self.peek(0)) && self.space_length() == 0 {
+            self.at += 1;
+        }
     }
 
     fn while_class(&mut self, class: impl Fn(u8) -> bool) {
@@ -169,9 +196,9 @@ impl<'v> Tokens<'v> {
             }
         }
         // `3rd`, `2nd`, `70s`, `1x`: a word of prose that begins with a digit; `1union` is read as number and word.
-        if is_name(self.peek(0)) {
+        if is_name(self.peek(0)) && self.space_length() == 0 {
             let number_end = self.at;
-            self.while_class(is_name);
+            self.while_name();
             let word = self.value.get(number_end..self.at).unwrap_or_default();
             if classify(word).is_some() {
                 self.at = number_end;
@@ -184,7 +211,7 @@ impl<'v> Tokens<'v> {
 
     fn word(&mut self) -> Kind {
         let start = self.at;
-        self.while_class(is_name);
+        self.while_name();
         let word = self.value.get(start..self.at).unwrap_or_default();
         // N'..', X'..', B'..', _utf8'..': a string with a prefix.
         if matches!(word, b"n" | b"N" | b"x" | b"X" | b"b" | b"B" | b"e" | b"E")
@@ -237,7 +264,7 @@ impl Iterator for Tokens<'_> {
                         let quote = self.peek(0);
                         self.text(quote);
                     } else {
-                        self.while_class(is_name);
+                        self.while_name();
                     }
                     Kind::Variable
                 }
