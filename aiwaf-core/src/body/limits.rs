@@ -6,9 +6,9 @@
 pub(crate) struct BodyLimits {
     /// So many bytes of the body. An adapter buffers as many. Default: 65,536.
     pub(crate) max_bytes: usize,
-    /// So many names and values, each pair counted once; what is more is judged in one piece. Default: 4,096.
+    /// So many names and values, each pair counted once; what is more is judged in one piece. Default: 65,536.
     pub(crate) max_fields: usize,
-    /// So many levels of JSON and XML; what is deeper is judged as raw text. Default: 32.
+    /// So many levels of JSON and XML; what is deeper is judged as raw text. Default: 128.
     pub(crate) max_depth: usize,
     /// So many bytes of each uploaded file. Default: 8,192.
     pub(crate) max_file_bytes: usize,
