@@ -112,12 +112,10 @@ impl<'v> Tokens<'v> {
     /// How long the white space is that stands here: SQL Server takes all control characters for it, MySQL the hard blank of
     /// Latin-1, others that of Unicode.
     fn space_length(&self) -> usize {
-        // Within a character of UTF-8 the byte means nothing.
+        // Within a character of UTF-8, which has three such bytes at most, the byte means nothing.
         let is_character = || {
-            self.at
-                .checked_sub(1)
-                .and_then(|at| self.value.get(at))
-                .is_some_and(|before| !before.is_ascii() && *before != 0xa0)
+            let before = self.value.get(..self.at).unwrap_or_default().iter().rev().take(3);
+            before.copied().find(|byte| *byte != 0xa0).is_some_and(|byte| !byte.is_ascii())
         };
         match (self.peek(0), self.peek(1), self.peek(2)) {
             (..=b' ', ..) if self.at < self.value.len() => 1,
@@ -326,5 +324,31 @@ fn tail(body: &[u8]) -> Tail {
         (None, _) => Tail::Trivial,
         (Some(word), None) if word.len() <= 12 => Tail::Trivial,
         _ => Tail::Prose,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_databases_take_for_blanks_parts_words() {
+        let count = |text: &[u8]| Tokens::new(text, 0).count();
+        for blank in [
+            &b" "[..],
+            b"\x0b",
+            b"\x01",
+            b"\x1f",
+            b"\xa0",
+            b"\xa0\xa0\xa0\xa0",
+            b"\xc2\xa0",
+            b"\xe2\x80\x83",
+            b"/**/",
+        ] {
+            assert_eq!(count(&[b"union", blank, b"select"].concat()), 2, "{}", blank.escape_ascii());
+        }
+        for word in ["d\u{e0}j", "a\u{6820}b", "a\u{a820}b"] {
+            assert_eq!(count(word.as_bytes()), 1, "{word}");
+        }
     }
 }
