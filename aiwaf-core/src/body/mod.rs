@@ -27,7 +27,8 @@ use crate::decode::{Parameter, Part, Place};
 /// limit but for the first, comes as raw text; the outcome says so. Takes linear time.
 ///
 /// - A body that begins like JSON or XML is read as that, whatever its type says: many clients say nothing better than
-///   urlencoded or plain text. If its type says that it is a form, or it breaks the rules, it is read as that as well.
+///   urlencoded or plain text. If its type is urlencoded, its values are read as those of a form as well, and so is all of
+///   it if it breaks the rules.
 /// - A body without a type, or with one that says nothing, is read as what it looks like.
 pub(crate) fn fields(
     content_type: Option<&[u8]>,

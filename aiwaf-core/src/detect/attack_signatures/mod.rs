@@ -33,7 +33,7 @@ pub use settings::{AttackSignaturesSettings, SignatureExclusion};
 
 use self::rule::{Rule, built_in};
 use self::rule_set::{Candidates, RuleSet};
-use self::scan::Places;
+use self::scan::Occurrences;
 use self::target::Target;
 use super::Inspection;
 use crate::body::{self, BodyLimits};
@@ -179,7 +179,7 @@ impl AttackSignatures {
             request,
             path: inspection.path,
             asset,
-            places: Places::default(),
+            occurrences: Occurrences::default(),
             hits: Vec::new(),
             score: 0,
         };
@@ -224,7 +224,8 @@ struct Judge<'j> {
     path: &'j [u8],
     /// Whether the path is exempt as an asset.
     asset: bool,
-    places: Places,
+    /// Memory for the search for literals.
+    occurrences: Occurrences,
     hits: Vec<SignatureHit>,
     score: u32,
 }
@@ -378,7 +379,7 @@ impl Judge<'_> {
         if !rules.looks_at(value.target) {
             return;
         }
-        if let Some(as_sent) = rules.screen(value.text, value.target, value.place, &mut self.places) {
+        if let Some(as_sent) = rules.screen(value.text, value.target, value.place, &mut self.occurrences) {
             self.judge_forms(value, &as_sent, forms);
         }
     }
@@ -398,7 +399,7 @@ impl Judge<'_> {
             let candidates = if form == Form::Sent || form == Form::Plain && list.differs_in_case() {
                 as_sent
             } else {
-                of_form = rules.candidates(text, value.target, &mut self.places);
+                of_form = rules.candidates(text, value.target, &mut self.occurrences);
                 &of_form
             };
             let forms = || list.same_as(form);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::rule::Rule;
-use super::scan::{ANY_BYTE, Facts, Places, Scanner};
+use super::scan::{ANY_BYTE, Facts, Occurrences, Scanner};
 use super::target::{Target, TargetSet};
 use crate::body::BodyMark;
 use crate::decode::{FormSet, Forms, Kinds, Place};
@@ -172,14 +172,14 @@ impl RuleSet {
         }
     }
 
-    /// What is worth a try on a value of the kind `target` as it was sent, or nothing if no rule can match it in any form, as with most: one
-    /// quick pass.
+    /// What is worth a try on a value of the kind `target` as it was sent, or nothing if no rule can match it in any form,
+    /// as with most: one quick pass.
     pub(super) fn screen(
         &self,
         value: &[u8],
         target: Target,
         place: Place,
-        memory: &mut Places,
+        memory: &mut Occurrences,
     ) -> Option<Candidates> {
         let (found, facts) = self.scan(value, memory);
         let has_others = found.has_pair || Forms::has_others(value, facts.kinds(), place);
@@ -188,7 +188,7 @@ impl RuleSet {
         }
         let mut candidates = self.worth_a_try(found.rules, facts, value, target);
         if !has_others {
-            // An apostrophe in prose, as with most.
+            // Of most values with a quote, which is an apostrophe, a detector says so at once.
             candidates
                 .rules
                 .retain(|number| self.rules.get(number).is_some_and(|rule| rule.may_match(value)));
@@ -197,12 +197,12 @@ impl RuleSet {
     }
 
     /// What is worth a try on a form of a value of the kind `target`: one quick pass.
-    pub(super) fn candidates(&self, text: &[u8], target: Target, memory: &mut Places) -> Candidates {
+    pub(super) fn candidates(&self, text: &[u8], target: Target, memory: &mut Occurrences) -> Candidates {
         let (found, facts) = self.scan(text, memory);
         self.worth_a_try(found.rules, facts, text, target)
     }
 
-    fn scan(&self, text: &[u8], memory: &mut Places) -> (Found, Facts) {
+    fn scan(&self, text: &[u8], memory: &mut Occurrences) -> (Found, Facts) {
         let mut found = Found::default();
         let facts = self.scanner.scan(text, memory, |literal| {
             let Some(literal) = literal.checked_sub(Forms::TELLING_PAIRS.len()) else {
@@ -232,7 +232,8 @@ impl RuleSet {
         Candidates { rules, kinds: facts.kinds() }
     }
 
-    /// Calls `hit` with every one of the `candidates` that matches `text`, and where. `forms` says which forms of the field the text is; `header` is the name of a header, and empty for anything else.
+    /// Calls `hit` with every one of the `candidates` that matches `text`, and where. `forms` says which forms of the field
+    /// the text is; `header` is the name of a header, and empty for anything else.
     pub(super) fn judge(
         &self,
         text: &[u8],

@@ -51,9 +51,9 @@ impl Literal {
 
 /// A place in a text where a known triple ends: the triple's number, and behind it where that is.
 #[derive(Clone, Copy, Default)]
-struct Place(u64);
+struct Occurrence(u64);
 
-impl Place {
+impl Occurrence {
     const TRIPLE: u32 = 18;
 
     #[inline]
@@ -70,10 +70,10 @@ impl Place {
 
 /// The memory in which places of known triples are kept until all bytes of a text are known.
 #[derive(Default)]
-pub(super) struct Places([Place; MAX_PLACES]);
+pub(super) struct Occurrences([Occurrence; MAX_OCCURRENCES]);
 
 /// As many as are in some kilobytes of prose. Literals at further places are compared whatever bytes there are.
-const MAX_PLACES: usize = 32;
+const MAX_OCCURRENCES: usize = 32;
 
 /// The set of which every text has a byte, beside the 32 of which only some have: for literals that always matter.
 pub(super) const ANY_BYTE: u64 = 1 << 32;
@@ -176,18 +176,23 @@ impl Scanner {
 
     /// Calls `found` with the number of each literal in `text`, perhaps repeatedly, but for those that do not matter
     /// beside the bytes that are there; says what is known of all bytes.
-    pub(super) fn scan(&self, text: &[u8], places: &mut Places, mut found: impl FnMut(usize)) -> Facts {
+    pub(super) fn scan(
+        &self,
+        text: &[u8],
+        occurrences: &mut Occurrences,
+        mut found: impl FnMut(usize),
+    ) -> Facts {
         let (mut facts, mut pair) = (0, Pair::default());
-        let (Places(places), mut count) = (places, 0);
+        let (Occurrences(occurrences), mut count) = (occurrences, 0);
         let mut step = |byte: u8, end: usize| {
             let fact = self.bytes[usize::from(byte)];
             facts |= fact;
             if self.known[pair.0] >> (fact % 64) & 1 != 0 {
-                if count == MAX_PLACES {
-                    self.compare(places, u64::MAX, text, &mut found);
+                if count == MAX_OCCURRENCES {
+                    self.compare(occurrences, u64::MAX, text, &mut found);
                     count = 0;
                 }
-                places[count] = Place::new(pair.triple(fact), end);
+                occurrences[count] = Occurrence::new(pair.triple(fact), end);
                 count += 1;
             }
             pair = pair.then(fact);
@@ -204,20 +209,20 @@ impl Scanner {
         let facts = Facts(facts);
         let sets = facts.byte_sets() | ANY_BYTE;
         if count > 0 {
-            self.compare(places.get(..count).unwrap_or_default(), sets, text, &mut found);
+            self.compare(occurrences.get(..count).unwrap_or_default(), sets, text, &mut found);
         }
         // The end counts as a third byte: a literal of two may stand there.
         if self.known[pair.0] & 1 != 0 {
-            self.compare(&[Place::new(pair.triple(0), text.len() + 1)], sets, text, &mut found);
+            self.compare(&[Occurrence::new(pair.triple(0), text.len() + 1)], sets, text, &mut found);
         }
         facts
     }
 
-    /// Compares the literals that are known by the triples at these places, and matter beside bytes of these sets.
+    /// Compares the literals that are known by the triples at these occurrences, and matter beside bytes of these sets.
     #[inline(never)]
-    fn compare(&self, places: &[Place], sets: u64, text: &[u8], found: &mut impl FnMut(usize)) {
-        for &place in places {
-            let (pair, third, end) = place.parts();
+    fn compare(&self, occurrences: &[Occurrence], sets: u64, text: &[u8], found: &mut impl FnMut(usize)) {
+        for &occurrence in occurrences {
+            let (pair, third, end) = occurrence.parts();
             let earlier = self.known[pair] & ((1 << third) - 1);
             let index = (self.before[pair] + earlier.count_ones()) as usize;
             let Some(slot) = self.slots.get(index).filter(|slot| slot.needed_sets & sets != 0) else {
@@ -292,7 +297,7 @@ mod tests {
     fn found(literals: &[&str], text: &str) -> BTreeSet<usize> {
         let mut numbers = BTreeSet::new();
         let scanner = Scanner::new(literals.iter().map(|literal| (*literal, ANY_BYTE)), &[0; 256]);
-        scanner.scan(text.as_bytes(), &mut Places::default(), |number| {
+        scanner.scan(text.as_bytes(), &mut Occurrences::default(), |number| {
             numbers.insert(number);
         });
         numbers
@@ -321,7 +326,7 @@ mod tests {
         sets[usize::from(b'x')] = 1;
         let scanner = Scanner::new([].into_iter(), &sets);
         for text in ["x(", "a(x", "((x)"] {
-            let facts = scanner.scan(text.as_bytes(), &mut Places::default(), |_| {});
+            let facts = scanner.scan(text.as_bytes(), &mut Occurrences::default(), |_| {});
             assert_eq!((facts.byte_sets(), facts.kinds()), (1 << 31 | 1, Kinds::of(text.as_bytes())));
         }
     }

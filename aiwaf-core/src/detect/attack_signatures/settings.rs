@@ -46,8 +46,10 @@ pub struct AttackSignaturesSettings {
     /// passes = ["/old-sites"]
     /// ```
     ///
-    /// Further keys: `paranoia` (1 to 4, default 1), `severity` (default `critical`), `forms`, `headers`, `bytes`, and
-    /// `from_other_site = true` for what counts only where a browser follows a link of another site.
+    /// A blank in a literal stands for any white space. Further keys: `paranoia` (1 to 4, default 1), `severity` (default
+    /// `critical`), `forms`, `headers`, `bytes` (one of these has to be there as well), `next_words` (one of these words
+    /// has to stand behind one of `bytes`, past white space, quotes and opening brackets, if a word stands there at all),
+    /// and `from_other_site = true` for what counts only where a browser follows a link of another site.
     pub rule_files: Vec<String>,
     /// Where rules don't count. Default: nowhere.
     pub exclusions: Vec<SignatureExclusion>,

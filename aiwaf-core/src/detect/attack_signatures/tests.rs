@@ -47,7 +47,7 @@ fn matches(rule: &Arc<Rule>, value: &str) -> bool {
     for (form, text) in list.iter() {
         set.judge(
             text,
-            &set.candidates(text, target, &mut Places::default()),
+            &set.candidates(text, target, &mut Occurrences::default()),
             || list.same_as(form),
             header,
             |_, range| {
@@ -217,7 +217,7 @@ fn literals_and_next_words_hide_nothing_that_a_pattern_matches() {
                 let also = list.same_as(form);
                 let matches = rule.regex().is_some_and(|pattern| pattern.is_match(text));
                 let target = a_target(rule);
-                let is_tried = !set.candidates(text, target, &mut Places::default()).is_empty();
+                let is_tried = !set.candidates(text, target, &mut Occurrences::default()).is_empty();
                 if rule.forms.overlaps(also) && matches && !is_tried {
                     hidden.push(format!("{} {example:?}", rule.id));
                 }
