@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 
 use crate::client::ClientKey;
 use crate::lists::{BanRecord, BanSource, BlacklistEntry};
 use crate::protection::Protection;
 use crate::settings::seconds;
-use crate::state::BoundedMap;
 use crate::timestamp::Timestamp;
 use crate::verdict::{BanWeight, Finding};
 
@@ -86,14 +84,19 @@ impl From<&BanRecord> for EarlierBan {
     }
 }
 
-/// Counts hits and turns them into bans.
+/// Turns hits into bans.
 pub(crate) struct Bans {
     settings: BanSettings,
     ipv6_prefix: u8,
-    /// The times of the latest hits, oldest first; never more than `ban_after`.
-    hits: BoundedMap<(ClientKey, Protection), SmallVec<[Timestamp; 2]>>,
+}
+
+/// What is remembered of a client that was flagged.
+#[derive(Debug, Default)]
+pub(crate) struct Offenses {
+    /// The times of the latest hits, oldest first; of each protection never more than its `ban_after`.
+    hits: Vec<(Protection, Timestamp)>,
     /// Bans that were swept from the lists are still remembered here.
-    earlier: BoundedMap<ClientKey, Option<LatestBan>>,
+    latest: Option<LatestBan>,
 }
 
 /// The latest ban of a client.
@@ -104,29 +107,30 @@ struct LatestBan {
     expires: Option<Timestamp>,
 }
 
-/// Hits this close to a ban's beginning were under way together: threads judge requests of one client at the same time.
-const UNDER_WAY: Duration = Duration::from_secs(1);
+/// Hits this close to a ban's beginning belong to it: threads judge requests of one client at the same time.
+const CONCURRENT_HIT_WINDOW: Duration = Duration::from_secs(1);
 
-/// Clients whose hits are counted, and clients whose bans are remembered.
-const MAX_CLIENTS: usize = 100_000;
-
-/// Weak proof takes at least so many hits.
+/// Minimum number of hits of [`BanWeight::Light`] that ban.
 const MIN_LIGHT_HITS: u32 = 3;
+
+impl Offenses {
+    /// Bytes on the heap.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.hits.capacity() * size_of::<(Protection, Timestamp)>()
+    }
+}
 
 impl Bans {
     pub(crate) fn new(settings: BanSettings, ipv6_prefix: u8) -> Self {
-        Self {
-            settings,
-            ipv6_prefix,
-            hits: BoundedMap::new(MAX_CLIENTS),
-            earlier: BoundedMap::new(MAX_CLIENTS),
-        }
+        Self { settings, ipv6_prefix }
     }
 
-    /// Counts a hit. If that makes `ban_after` within the window, gives the ban. Whoever is banned, by `listed`, is not
-    /// banned anew: a flood that goes on must not fill the lists' queue, nor lengthen the ban with every request.
+    /// Counts a hit, and returns the ban if that makes `ban_after` within the window. A client that is already banned, by
+    /// `listed`, is not banned again: a flood that goes on must not fill the lists' queue, nor lengthen the ban with every
+    /// request.
     pub(crate) fn register(
         &self,
+        offenses: &mut Offenses,
         client: ClientKey,
         finding: &Finding,
         ban_after: u32,
@@ -141,39 +145,45 @@ impl Bans {
         if ban_after == 0 || listed.is_some_and(|ban| time < ban.end) {
             return None;
         }
-        if needed > 1 && !self.is_last_straw(client, finding.protection, needed, time) {
+        if needed > 1 && !self.reaches_ban_threshold(offenses, finding.protection, needed, time) {
             return None;
         }
-        Some(self.ban(client, finding, time, listed))
+        Some(self.ban(offenses, client, finding, time, listed))
     }
 
-    fn is_last_straw(&self, client: ClientKey, protection: Protection, needed: u32, time: Timestamp) -> bool {
-        self.hits.update((client, protection), SmallVec::new, |times| {
-            times.retain(|hit| time.since(*hit) < self.settings.window);
-            times.push(time);
-            let enough = times.len() >= needed as usize;
-            if enough {
-                times.clear();
-            }
-            enough
-        })
+    fn reaches_ban_threshold(
+        &self,
+        offenses: &mut Offenses,
+        protection: Protection,
+        needed: u32,
+        time: Timestamp,
+    ) -> bool {
+        let hits = &mut offenses.hits;
+        hits.retain(|(_, hit)| time.since(*hit) < self.settings.window);
+        hits.push((protection, time));
+        let own = hits.iter().filter(|(other, _)| *other == protection).count();
+        let reached = own >= needed as usize;
+        if reached {
+            hits.retain(|(other, _)| *other != protection);
+        }
+        reached
     }
 
     fn ban(
         &self,
+        offenses: &mut Offenses,
         client: ClientKey,
         finding: &Finding,
         time: Timestamp,
         listed: Option<EarlierBan>,
     ) -> BlacklistEntry {
-        let LatestBan { offences, expires, .. } = self.earlier.update(
-            client,
-            || None,
-            |latest| match *latest {
-                Some(latest) if time.since(latest.begun).max(latest.begun.since(time)) < UNDER_WAY => latest,
-                remembered => *latest.insert(self.next_ban(time, listed, remembered)),
-            },
-        );
+        let is_same = |latest: &LatestBan| {
+            time.since(latest.begun).max(latest.begun.since(time)) < CONCURRENT_HIT_WINDOW
+        };
+        let LatestBan { offences, expires, .. } = match offenses.latest {
+            Some(latest) if is_same(&latest) => latest,
+            remembered => *offenses.latest.insert(self.next_ban(time, listed, remembered)),
+        };
         BlacklistEntry {
             network: client.network(self.ipv6_prefix),
             reason: finding.reason.to_string(),
@@ -228,15 +238,37 @@ mod tests {
         Timestamp::from_unix_seconds(1.7e9 + f64::from(seconds))
     }
 
+    /// Bans one client.
+    struct Judge {
+        bans: Bans,
+        offenses: Offenses,
+    }
+
+    impl Judge {
+        fn new(settings: BanSettings) -> Self {
+            Self { bans: Bans::new(settings, 64), offenses: Offenses::default() }
+        }
+
+        fn register(
+            &mut self,
+            finding: &Finding,
+            ban_after: u32,
+            time: Timestamp,
+            listed: Option<EarlierBan>,
+        ) -> Option<BlacklistEntry> {
+            self.bans.register(&mut self.offenses, client(), finding, ban_after, time, listed)
+        }
+    }
+
     fn hit(reason: Reason) -> Finding {
         Finding::block(Protection::Honeypot, reason)
     }
 
     #[test]
     fn hits_add_up_within_the_window() {
-        let bans = Bans::new(BanSettings::default(), 64);
-        let register =
-            |second| bans.register(client(), &hit(Reason::UuidTampering), 3, at(second), None).is_some();
+        let mut bans = Judge::new(BanSettings::default());
+        let mut register =
+            |second| bans.register(&hit(Reason::UuidTampering), 3, at(second), None).is_some();
         assert!(!register(0) && !register(599));
         assert!(!register(600), "the first hit is ten minutes old");
         assert!(register(601));
@@ -245,11 +277,11 @@ mod tests {
 
     #[test]
     fn bans_end_and_double() {
-        let bans = Bans::new(BanSettings::default(), 64);
+        let mut bans = Judge::new(BanSettings::default());
         let finding = hit(Reason::FormTooFast(Duration::from_millis(420)));
         let mut time = at(0);
         for (offence, days) in [(1, 1), (2, 2), (3, 4), (4, 8), (5, 16), (6, 30), (7, 30)] {
-            let ban = bans.register(client(), &finding, 1, time, None).unwrap();
+            let ban = bans.register(&finding, 1, time, None).unwrap();
             assert_eq!(ban.offences, offence);
             assert_eq!(ban.expires, Some(time + HOUR * 24 * days));
             assert_eq!(ban.reason, "Form submitted too quickly (0.42s)");
@@ -257,10 +289,10 @@ mod tests {
             time = ban.expires.unwrap() + HOUR;
         }
         let much_later = time + HOUR * 24 * 60;
-        assert_eq!(bans.register(client(), &finding, 1, much_later, None).unwrap().offences, 1);
+        assert_eq!(bans.register(&finding, 1, much_later, None).unwrap().offences, 1);
         let listed = EarlierBan { offences: 4, end: much_later };
         let next = much_later + HOUR;
-        assert_eq!(bans.register(client(), &finding, 1, next, Some(listed)).unwrap().offences, 5);
+        assert_eq!(bans.register(&finding, 1, next, Some(listed)).unwrap().offences, 5);
     }
 
     #[test]
@@ -268,16 +300,16 @@ mod tests {
         let endless = BanSettings { duration: Duration::ZERO, ..BanSettings::default() };
         let finding = hit(Reason::UuidTampering);
         let ban =
-            |settings| Bans::new(settings, 64).register(client(), &finding, 1, at(0), None).unwrap().expires;
+            |settings| Judge::new(settings).register(&finding, 1, at(0), None).unwrap().expires;
         assert!(ban(BanSettings::default()).is_some());
         assert_eq!(ban(endless), None);
     }
 
     #[test]
     fn hits_under_way_together_are_one_offence_and_the_banned_are_not_banned_anew() {
-        let bans = Bans::new(BanSettings::default(), 64);
+        let mut bans = Judge::new(BanSettings::default());
         let finding = hit(Reason::UuidTampering);
-        let ban = |second, listed| bans.register(client(), &finding, 1, at(second), listed);
+        let mut ban = |second, listed| bans.register(&finding, 1, at(second), listed);
         let first = ban(0, None).unwrap();
         let same = ban(0, None).unwrap();
         assert_eq!((same.offences, same.expires), (1, first.expires));
@@ -289,10 +321,10 @@ mod tests {
 
     #[test]
     fn weak_proof_and_mere_limits_do_not_ban_at_once() {
-        let bans = Bans::new(BanSettings::default(), 64);
-        let register = |weight, after| {
+        let mut bans = Judge::new(BanSettings::default());
+        let mut register = |weight, after| {
             let finding = hit(Reason::UuidTampering).with_weight(weight);
-            bans.register(client(), &finding, after, at(0), None).is_some()
+            bans.register(&finding, after, at(0), None).is_some()
         };
         assert!(!register(BanWeight::Nothing, 1));
         assert!(!register(BanWeight::Full, 0) && !register(BanWeight::Light, 0));

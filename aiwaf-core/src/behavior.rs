@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::detect::ai_anomaly::suspicion;
 use crate::scanning_paths::is_scanning_path;
 use crate::state::{advance, hash_text};
 use crate::timestamp::Timestamp;
@@ -81,8 +80,47 @@ impl ClientEvent<'_> {
 pub struct ClientHistory {
     /// When the newest event was, in microseconds.
     newest: i64,
-    window: Duration,
-    events: SmallVec<[Event; 2]>,
+    /// In microseconds; an hour fits.
+    window: u32,
+    events: Events,
+}
+
+/// The events in the order of their time, never more than [`ClientHistory::MAX_EVENTS`].
+#[derive(Debug, Clone)]
+enum Events {
+    /// At most one, without memory of its own.
+    One(Option<Event>),
+    Many(Vec<Event>),
+}
+
+impl Events {
+    fn as_slice(&self) -> &[Event] {
+        match self {
+            Self::One(event) => event.as_slice(),
+            Self::Many(events) => events,
+        }
+    }
+
+    fn push(&mut self, event: Event) {
+        match self {
+            Self::One(empty @ None) => *empty = Some(event),
+            Self::One(Some(first)) => {
+                let mut events = Vec::with_capacity(4);
+                events.extend([*first, event]);
+                *self = Self::Many(events);
+            }
+            Self::Many(events) => events.push(event),
+        }
+    }
+
+    /// Drops the oldest `count`.
+    fn drop_oldest(&mut self, count: usize) {
+        match self {
+            Self::One(event) => *event = event.filter(|_| count == 0),
+            Self::Many(events) if count >= events.len() => *self = Self::One(None),
+            Self::Many(events) => drop(events.drain(..count)),
+        }
+    }
 }
 
 /// An event, compact: up to 64 of them for each of many clients.
@@ -122,23 +160,33 @@ impl ClientHistory {
 
     /// Nothing yet; what is older than `window` will be forgotten.
     pub fn new(window: Duration) -> Self {
-        Self { newest: i64::MIN, window: window.min(Self::MAX_WINDOW), events: SmallVec::new() }
+        let window = window.min(Self::MAX_WINDOW).as_micros();
+        Self { newest: i64::MIN, window: u32::try_from(window).unwrap_or(u32::MAX), events: Events::One(None) }
     }
 
     /// Appends an event. One with an earlier time than the last (a log is not always in order, a clock may be set
     /// back) counts as simultaneous with it. Constant time; allocates only while the history grows.
     pub fn record(&mut self, event: &ClientEvent<'_>) {
+        self.record_hashed(event, hash_text(event.path));
+    }
+
+    /// Appends an event whose path has this hash.
+    pub(crate) fn record_hashed(&mut self, event: &ClientEvent<'_>, path_hash: u64) {
         let burst = self.burst(event.time);
         let elapsed = advance(&mut self.newest, event.time.as_unix_micros(), OUT_OF_ORDER_MICROS);
-        let expired =
-            self.events.iter().take_while(|earlier| self.age(**earlier, elapsed) >= self.window).count();
-        if expired == self.events.len() {
-            self.events = SmallVec::new();
-        } else {
-            let surplus = usize::from(self.events.len() - expired >= Self::MAX_EVENTS);
-            self.events.drain(..expired + surplus);
+        let events = self.events.as_slice();
+        let window = u64::from(self.window);
+        // The events are in order, and nearly always none has expired.
+        let expired = events.iter().take_while(|earlier| self.age(**earlier, elapsed) >= window).count();
+        let surplus = usize::from(events.len() - expired >= Self::MAX_EVENTS);
+        if expired + surplus > 0 {
+            self.events.drop_oldest(expired + surplus);
         }
 
+        // An ordinary answer says nothing about the path.
+        if event.status < 400 {
+            return self.append(path_hash, burst, elapsed, 0, 0);
+        }
         let scanning = event.is_scanning();
         let caused = event.is_caused_by_a_page();
         let not_found = matches!(event.status, 404 | 410);
@@ -152,36 +200,56 @@ impl ClientHistory {
         ] {
             flags |= if is { flag } else { 0 };
         }
-        // What the site answers or knows is no probing, whatever words are in it.
-        let keyword_hits = if event.known_path || event.status < 400 { 0 } else { event.keyword_hits };
+        // Words in what the site knows are no probing.
+        let keyword_hits = if event.known_path { 0 } else { event.keyword_hits };
+        self.append(path_hash, burst, elapsed, keyword_hits, flags);
+    }
+
+    fn append(
+        &mut self,
+        path_hash: u64,
+        burst: u8,
+        elapsed: u64,
+        keyword_hits: u32,
+        flags: u8,
+    ) {
         // With nothing before it, any number will do.
         let since_last = u32::try_from(elapsed).unwrap_or(0);
-        self.events.push(Event {
-            time: self.events.last().map_or(0, |last| last.time.wrapping_add(since_last)),
-            path: low_bits(hash_text(event.path)),
-            burst,
-            keyword_hits: u8::try_from(keyword_hits).unwrap_or(u8::MAX),
-            flags,
-        });
+        let last = self.events.as_slice().last();
+        let time = last.map_or(0, |last| last.time.wrapping_add(since_last));
+        let keyword_hits = u8::try_from(keyword_hits).unwrap_or(u8::MAX);
+        self.events.push(Event { time, path: low_bits(path_hash), burst, keyword_hits, flags });
     }
 
     /// How many requests came in the ten seconds before `time`, at most 64.
     pub fn burst(&self, time: Timestamp) -> u8 {
-        let recent = self.ages(time).take_while(|(_, age)| *age <= Self::BURST_WINDOW).count();
-        u8::try_from(recent).unwrap_or(u8::MAX)
+        let elapsed = self.elapsed(time);
+        let events = self.events.as_slice();
+        let earlier = events.partition_point(|event| self.age(*event, elapsed) > BURST_MICROS);
+        u8::try_from(events.len() - earlier).unwrap_or(u8::MAX)
     }
 
     /// How many requests within the window before `time` were not found, at most 64.
     pub fn not_found(&self, time: Timestamp) -> u8 {
-        let recent = self.ages(time).take_while(|(_, age)| *age < self.window);
-        u8::try_from(recent.filter(|(event, _)| event.is(Event::NOT_FOUND)).count()).unwrap_or(u8::MAX)
+        let elapsed = self.elapsed(time);
+        let events = self.events.as_slice().iter().rev();
+        let recent = events.take_while(|event| self.age(**event, elapsed) < u64::from(self.window));
+        u8::try_from(recent.filter(|event| event.is(Event::NOT_FOUND)).count()).unwrap_or(u8::MAX)
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        match &self.events {
+            Events::One(_) => 0,
+            Events::Many(events) => events.capacity() * size_of::<Event>(),
+        }
     }
 
     /// What the requests that are remembered look like, taken together.
     pub fn evidence(&self) -> AnomalyEvidence {
-        let total = self.events.len();
+        let total = self.events.as_slice().len();
         let mean = |value: fn(&Event) -> u8| {
-            let sum: u16 = self.events.iter().map(|event| u16::from(value(event))).sum();
+            let sum: u16 = self.events.as_slice().iter().map(|event| u16::from(value(event))).sum();
             f32::from(sum) / f32::from(u16::try_from(total.max(1)).unwrap_or(u16::MAX))
         };
         AnomalyEvidence {
@@ -201,27 +269,27 @@ impl ClientHistory {
 
     /// How many requests got an answer of 4xx that no page caused.
     pub(crate) fn refused(&self) -> u32 {
-        count(self.events.iter().filter(|event| event.is(Event::REFUSED)).count())
+        count(self.events.as_slice().iter().filter(|event| event.is(Event::REFUSED)).count())
     }
 
     fn different_paths(&self, counts: impl Fn(Event) -> bool) -> u32 {
         let mut paths: SmallVec<[u32; Self::MAX_EVENTS]> =
-            self.events.iter().filter(|event| counts(**event)).map(|event| event.path).collect();
+            self.events.as_slice().iter().filter(|event| counts(**event)).map(|event| event.path).collect();
         paths.sort_unstable();
         paths.dedup();
         count(paths.len())
     }
 
-    /// The events from the newest back, each with its age at `time`.
-    fn ages(&self, time: Timestamp) -> impl Iterator<Item = (Event, Duration)> + '_ {
-        let elapsed = advance(&mut self.newest.clone(), time.as_unix_micros(), OUT_OF_ORDER_MICROS);
-        self.events.iter().rev().map(move |event| (*event, self.age(*event, elapsed)))
+    /// Microseconds from the newest event to `time`.
+    fn elapsed(&self, time: Timestamp) -> u64 {
+        advance(&mut self.newest.clone(), time.as_unix_micros(), OUT_OF_ORDER_MICROS)
     }
 
-    /// How old `event` is, `elapsed` microseconds after the newest.
-    fn age(&self, event: Event, elapsed: u64) -> Duration {
-        let before_newest = self.events.last().map_or(0, |last| last.time.wrapping_sub(event.time));
-        Duration::from_micros(u64::from(before_newest).saturating_add(elapsed))
+    /// How old `event` is, in microseconds, `elapsed` after the newest.
+    fn age(&self, event: Event, elapsed: u64) -> u64 {
+        let last = self.events.as_slice().last();
+        let before_newest = last.map_or(0, |last| last.time.wrapping_sub(event.time));
+        u64::from(before_newest).saturating_add(elapsed)
     }
 }
 
@@ -235,6 +303,40 @@ pub enum Suspicion {
     /// Enough by itself.
     Proof,
 }
+
+/// Applies the table at `ai_anomaly`'s detector.
+pub(crate) fn suspicion(evidence: &AnomalyEvidence, refused: u32) -> Suspicion {
+    let AnomalyEvidence { total, scanning, not_found, keyword_hits, burst, .. } = *evidence;
+    if total < 5 {
+        return Suspicion::None;
+    }
+    if scanning >= 5 || (not_found >= 30 && not_found * 4 >= total * 3) || keyword_hits >= 2.0 {
+        Suspicion::Proof
+    } else if scanning >= 2
+        || (not_found >= 10 && not_found * 2 >= total)
+        || keyword_hits >= 1.0
+        || (burst >= 25.0 && refused * 2 >= total)
+    {
+        Suspicion::Indicator
+    } else {
+        Suspicion::None
+    }
+}
+
+/// Different probe paths within the window after which a client is a scanner: its other misses may teach keywords.
+pub const SCANNER_THRESHOLD: u32 = 3;
+
+/// Reports whether an event is part of an attack, so that its path may teach keywords: a miss on a probe path, with a
+/// keyword in it, or of a client that requested [`SCANNER_THRESHOLD`] different probe paths (`scanning`). One definition
+/// for serving and training.
+pub fn is_part_of_attack(event: &ClientEvent<'_>, scanning: u32) -> bool {
+    event.is_miss()
+        && !event.embedded
+        && (event.keyword_hits > 0 || scanning >= SCANNER_THRESHOLD || event.is_scanning())
+}
+
+#[allow(clippy::cast_possible_truncation)] // ten seconds
+const BURST_MICROS: u64 = ClientHistory::BURST_WINDOW.as_micros() as u64;
 
 /// Lines of a log, written when requests end, may be out of order by so much.
 const OUT_OF_ORDER_MICROS: i64 = 60_000_000;
@@ -293,7 +395,7 @@ pub(crate) mod tests {
         }
         assert_eq!(history.evidence().total, 64);
         assert_eq!(history.burst(Timestamp::from_unix_seconds(1.7e9 + 100.0)), 64);
-        assert!(history.events.capacity() <= 64);
+        assert!(history.heap_bytes() <= 64 * size_of::<Event>());
     }
 
     #[test]

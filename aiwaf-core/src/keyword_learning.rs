@@ -36,9 +36,8 @@ use crate::timestamp::Timestamp;
 /// ```
 pub struct KeywordLearner {
     candidates: BoundedMap<u64, Candidate>,
-    /// The words of the paths that the site has answered, and those paths, to take each only once.
+    /// The words of the paths that the site has answered.
     known_words: BoundedMap<u64, ()>,
-    answered_paths: BoundedMap<u64, ()>,
     exempt: HashSet<String>,
     min_clients: usize,
     max_per_hour: u32,
@@ -65,7 +64,6 @@ impl KeywordLearner {
         Self {
             candidates: BoundedMap::new(MAX_CANDIDATES),
             known_words: BoundedMap::new(MAX_KNOWN_WORDS),
-            answered_paths: BoundedMap::new(MAX_ANSWERED_PATHS),
             exempt: exempt.into_iter().collect(),
             min_clients: usize::try_from(min_clients).unwrap_or(usize::MAX).clamp(2, MAX_CLIENTS),
             max_per_hour,
@@ -73,15 +71,11 @@ impl KeywordLearner {
         }
     }
 
-    /// Takes note that the site has answered `path` (in normal form) with 2xx or 3xx: its words are ordinary ones here.
-    /// For a path that is known already it costs one hash and one look-up.
+    /// Notes that the site has answered `path` (in normal form) with 2xx or 3xx: its words are ordinary ones here. Once
+    /// for each path is enough. Costs a hash and an update for each word.
     pub fn answered(&self, path: &[u8]) {
-        let hash = hash_text(path);
-        if self.answered_paths.get(&hash, |()| ()).is_none() {
-            self.answered_paths.update(hash, || (), |()| ());
-            for word in learnable_words(path) {
-                self.known_words.update(hash_text(word.as_bytes()), || (), |()| ());
-            }
+        for word in learnable_words(path) {
+            self.known_words.update(hash_text(word.as_bytes()), || (), |()| ());
         }
     }
 
@@ -153,7 +147,6 @@ impl Candidate {
 const HOUR_MICROS: i64 = 3_600_000_000;
 const MAX_CANDIDATES: usize = 10_000;
 const MAX_KNOWN_WORDS: usize = 65_536;
-const MAX_ANSWERED_PATHS: usize = 16_384;
 const MAX_CLIENTS: usize = 16;
 
 /// So many words of one path are looked at; what real paths have more of is not worth learning.
@@ -311,7 +304,6 @@ mod tests {
         }
         assert!(learner.candidates.len() <= MAX_CANDIDATES + 64);
         assert!(learner.known_words.len() <= MAX_KNOWN_WORDS);
-        assert!(learner.answered_paths.len() <= MAX_ANSWERED_PATHS);
     }
 
     proptest::proptest! {

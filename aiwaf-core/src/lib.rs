@@ -53,13 +53,16 @@
 //! | [`CountryLookup`] | `geo_block` | `MaxMindCountries` (feature `geo`), or anything else |
 //! | [`AnomalyModel`] | `ai_anomaly` | whoever has a model |
 
+// First, for what is generated from its registration table elsewhere.
+#[macro_use]
+mod detect;
+
 mod access_log;
 mod bans;
 mod behavior;
 mod body;
 mod client;
 mod decode;
-mod detect;
 mod engine;
 mod features;
 #[cfg(feature = "internals")]
@@ -78,6 +81,7 @@ mod settings;
 mod state;
 mod suggest;
 mod timestamp;
+mod transaction;
 mod verdict;
 
 pub use access_log::{
@@ -85,10 +89,11 @@ pub use access_log::{
     LogPattern, LoggedClient, UnknownLogFormat,
 };
 pub use bans::BanSettings;
-pub use behavior::{ClientEvent, ClientHistory, Suspicion};
+pub use behavior::{ClientEvent, ClientHistory, SCANNER_THRESHOLD, Suspicion, is_part_of_attack};
 pub use client::{
     ClientKey, InvalidNetwork, UNKNOWN_CLIENT, canonical_network, display_network, parse_network,
 };
+pub use detect::{Body, ClientMemory, Detector, Head, Response};
 pub use detect::ai_anomaly::{AiAnomalySettings, AnomalyModel};
 pub use detect::attack_signatures::{
     AttackCategory, AttackSignaturesSettings, RuleFileError, Severity, SignatureError, SignatureExclusion,
@@ -110,7 +115,7 @@ pub use lists::{
     Lists, PathExemptionEntry, WhitelistEntry,
 };
 pub use policy::{InvalidRoute, PathRule, RateLimitOverride, RoutePolicy};
-pub use protection::{Mode, Preset, Protection, ProtectionSet, UnknownProtection};
+pub use protection::{CustomProtection, InvalidProtection, Mode, Preset, Protection, ProtectionSet, UnknownProtection};
 pub use request::{Headers, Outcome, Request};
 pub use request_line::{RequestLine, RequestLineError};
 pub use scanning_paths::is_scanning_path;
@@ -121,6 +126,7 @@ pub use settings::{
 };
 pub use suggest::closest;
 pub use timestamp::Timestamp;
+pub use transaction::Transaction;
 pub use verdict::{
     Action, AnomalyEvidence, BanWeight, CountryCode, Field, Finding, InvalidCountryCode, Match, Reason,
     Verdict,

@@ -3,111 +3,181 @@
 use std::fmt;
 use std::str::FromStr;
 
+use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 
-/// One of the cooperating protections.
-///
-/// The names are the same in code, settings, command line and logs; the class names of the original
-/// (`HeaderValidationMiddleware`) are read as aliases.
-///
-/// ```
-/// use aiwaf_core::Protection;
-///
-/// assert_eq!("rate_limit".parse::<Protection>()?, Protection::RateLimit);
-/// assert_eq!("RateLimitMiddleware".parse::<Protection>()?, Protection::RateLimit);
-/// let error = "rate_limits".parse::<Protection>().unwrap_err();
-/// assert!(error.to_string().contains("did you mean `rate_limit`"));
-/// # Ok::<(), aiwaf_core::UnknownProtection>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "&'static str")]
-#[non_exhaustive]
-pub enum Protection {
-    /// Banned addresses and words that only attackers ask for.
-    IpKeywordBlock,
-    /// How many requests a client may make in a window.
-    RateLimit,
-    /// Forms that are sent faster than a person can type, or without having been loaded.
-    Honeypot,
-    /// Headers that a browser would send, and agents that no person uses.
-    HeaderValidation,
-    /// Countries that may not enter.
-    GeoBlock,
-    /// Behaviour that differs from that of the others, judged over minutes and by a model.
-    AiAnomaly,
-    /// Identifiers that are no UUIDs, or that are being guessed.
-    UuidTamper,
-    /// The access, error and security logs.
-    Logging,
-    /// Attacks in what a request says: injection, scripting, traversal and the like.
-    AttackSignatures,
+/// Generates [`Protection`] and what is known of each from the registration table of the detectors.
+macro_rules! define_protections {
+    ($($variant:ident $name:ident ($detector:ident, $settings:ident)
+        presets [$($preset:ident)*] aliases [$($alias:literal)*] $description:literal;)*) => {
+        /// One of the cooperating protections.
+        ///
+        /// The names are the same in code, settings, command line and logs; the class names of the original
+        /// (`HeaderValidationMiddleware`) are read as aliases.
+        ///
+        /// ```
+        /// use aiwaf_core::Protection;
+        ///
+        /// assert_eq!("rate_limit".parse::<Protection>()?, Protection::RateLimit);
+        /// assert_eq!("RateLimitMiddleware".parse::<Protection>()?, Protection::RateLimit);
+        /// let error = "rate_limits".parse::<Protection>().unwrap_err();
+        /// assert!(error.to_string().contains("did you mean `rate_limit`"));
+        /// # Ok::<(), aiwaf_core::UnknownProtection>(())
+        /// ```
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "&'static str")]
+        #[non_exhaustive]
+        pub enum Protection {
+            $(#[doc = $description] $variant,)*
+            /// Logs requests, errors and security events.
+            Logging,
+            /// A protection of the service itself, made by [`Protection::custom`].
+            Custom(CustomProtection),
+        }
+
+        impl Protection {
+            /// The built-in protections, in the order in which they run: cheapest first.
+            pub const ALL: [Self; BUILT_IN] = [$(Self::$variant,)* Self::Logging];
+
+            /// The name, as it stands in settings and logs.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => stringify!($name),)*
+                    Self::Logging => "logging",
+                    Self::Custom(custom) => custom.name(),
+                }
+            }
+
+            /// The names of the original's classes for it, accepted wherever a name is.
+            pub const fn aliases(self) -> &'static [&'static str] {
+                match self {
+                    $(Self::$variant => &[$($alias),*],)*
+                    Self::Logging => {
+                        &["AIWAFLoggingMiddleware", "AIWAFLoggerMiddleware", "LoggingMiddleware"]
+                    }
+                    Self::Custom(_) => &[],
+                }
+            }
+
+            /// A description of one line.
+            pub fn description(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $description,)*
+                    Self::Logging => "Logs requests, errors and security events",
+                    Self::Custom(custom) => custom.description(),
+                }
+            }
+
+            /// Its place among all, below 32: the built-in ones first, in the order of [`Protection::ALL`].
+            pub(crate) const fn index(self) -> usize {
+                match self {
+                    $(Self::$variant => Position::$variant as usize,)*
+                    Self::Logging => Position::Logging as usize,
+                    Self::Custom(CustomProtection(number)) => BUILT_IN + number as usize,
+                }
+            }
+        }
+
+        enum Position { $($variant,)* Logging }
+
+        /// Number of built-in protections.
+        const BUILT_IN: usize = Position::Logging as usize + 1;
+
+        impl Preset {
+            /// The protections that this preset selects.
+            pub fn protections(self) -> ProtectionSet {
+                if self == Self::Maximum {
+                    return ProtectionSet::ALL;
+                }
+                let mut selected = ProtectionSet::EMPTY.with(Protection::Logging);
+                $($(if self == Self::$preset {
+                    selected = selected.with(Protection::$variant);
+                })*)*
+                selected
+            }
+        }
+    };
+}
+
+for_each_detector!(define_protections);
+
+/// A protection of the service itself: a name that was registered with [`Protection::custom`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CustomProtection(u8);
+
+/// Maximum number of protections, built-in ones included.
+const MAX_PROTECTIONS: usize = 32;
+
+/// The names and descriptions of custom protections, in the order of their registration. They are few, registered when a
+/// service starts, and stay as long as it runs.
+static CUSTOM: RwLock<Vec<(&'static str, &'static str)>> = RwLock::new(Vec::new());
+
+impl CustomProtection {
+    fn name(self) -> &'static str {
+        CUSTOM.read().get(usize::from(self.0)).map_or("custom", |(name, _)| name)
+    }
+
+    fn description(self) -> &'static str {
+        CUSTOM.read().get(usize::from(self.0)).map_or("", |(_, description)| description)
+    }
 }
 
 impl Protection {
-    /// All of them, in the order in which they are asked: cheapest first.
-    pub const ALL: [Self; 9] = [
-        Self::IpKeywordBlock,
-        Self::RateLimit,
-        Self::GeoBlock,
-        Self::HeaderValidation,
-        Self::UuidTamper,
-        Self::Honeypot,
-        Self::AiAnomaly,
-        Self::AttackSignatures,
-        Self::Logging,
-    ];
-
-    /// The name, as it stands in settings and logs.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::IpKeywordBlock => "ip_keyword_block",
-            Self::RateLimit => "rate_limit",
-            Self::Honeypot => "honeypot",
-            Self::HeaderValidation => "header_validation",
-            Self::GeoBlock => "geo_block",
-            Self::AiAnomaly => "ai_anomaly",
-            Self::UuidTamper => "uuid_tamper",
-            Self::Logging => "logging",
-            Self::AttackSignatures => "attack_signatures",
+    /// Registers a protection of the service itself under a name like `bot_trap`: lower-case letters, digits and
+    /// underscores, at most 32. The same name gives the same protection.
+    ///
+    /// Call it before settings are read that use the name, and give the protection a
+    /// [`Detector`](crate::Detector) with [`EngineBuilder::detector`](crate::EngineBuilder::detector).
+    ///
+    /// # Errors
+    /// [`InvalidProtection`] for another name, one of a built-in protection, or more than 23 protections.
+    pub fn custom(name: &'static str, description: &'static str) -> Result<Self, InvalidProtection> {
+        let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        let is_taken = Self::ALL.into_iter().any(|built_in| built_in.name() == name);
+        if name.is_empty() || name.len() > 32 || !name.bytes().all(is_word) || is_taken {
+            return Err(InvalidProtection::Name { name });
         }
-    }
-
-    /// The names of the original's classes for it, accepted wherever a name is.
-    pub const fn aliases(self) -> &'static [&'static str] {
-        match self {
-            Self::IpKeywordBlock => &["IPAndKeywordBlockMiddleware", "IpAndKeywordBlockMiddleware"],
-            Self::RateLimit => &["RateLimitMiddleware"],
-            Self::Honeypot => &["HoneypotTimingMiddleware", "HoneypotMiddleware"],
-            Self::HeaderValidation => &["HeaderValidationMiddleware"],
-            Self::GeoBlock => &["GeoBlockMiddleware"],
-            Self::AiAnomaly => &["AIAnomalyMiddleware", "AiAnomalyMiddleware"],
-            Self::UuidTamper => &["UUIDTamperMiddleware", "UuidTamperMiddleware"],
-            // The original has none.
-            Self::AttackSignatures => &[],
-            Self::Logging => &["AIWAFLoggingMiddleware", "AIWAFLoggerMiddleware", "LoggingMiddleware"],
-        }
-    }
-
-    /// What it does, in one line.
-    pub const fn description(self) -> &'static str {
-        match self {
-            Self::IpKeywordBlock => "Blocks malicious IPs and detects attack keywords",
-            Self::RateLimit => "Protects against brute force and denial of service",
-            Self::Honeypot => "Detects automated form submissions",
-            Self::HeaderValidation => "Validates HTTP headers for signs of automation",
-            Self::GeoBlock => "Blocks requests by country code",
-            Self::AiAnomaly => "Analyses behaviour with a model and thresholds",
-            Self::UuidTamper => "Protects against manipulated and guessed UUIDs",
-            Self::Logging => "Logs requests, errors and security events",
-            Self::AttackSignatures => {
-                "Inspects requests for injection, scripting, traversal and other attacks"
+        let mut custom = CUSTOM.write();
+        let number = custom.iter().position(|(known, _)| *known == name).unwrap_or(custom.len());
+        if number == custom.len() {
+            if BUILT_IN + number >= MAX_PROTECTIONS {
+                return Err(InvalidProtection::TooMany { name });
             }
+            custom.push((name, description));
         }
+        Ok(Self::Custom(CustomProtection(u8::try_from(number).unwrap_or(u8::MAX))))
     }
 
-    const fn bit(self) -> u16 {
-        1 << self as u16
+    /// The custom protections that were registered so far.
+    pub(crate) fn registered() -> Vec<Self> {
+        let count = CUSTOM.read().len();
+        (0..u8::try_from(count).unwrap_or(u8::MAX)).map(|number| Self::Custom(CustomProtection(number))).collect()
     }
+
+    const fn bit(self) -> u32 {
+        1 << self.index()
+    }
+}
+
+/// A custom protection that can't be registered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidProtection {
+    /// A name that is malformed, or that a built-in protection has.
+    #[error(
+        "invalid name {name:?} for a protection: expected 1 to 32 lower-case letters, digits and underscores that no \
+         built-in protection has"
+    )]
+    Name {
+        /// The name.
+        name: &'static str,
+    },
+    /// All places are taken.
+    #[error("no room for the protection {name:?}: at most 23 custom protections can be registered")]
+    TooMany {
+        /// The name.
+        name: &'static str,
+    },
 }
 
 impl fmt::Display for Protection {
@@ -129,6 +199,7 @@ impl FromStr for Protection {
         let wanted = text.trim();
         Self::ALL
             .into_iter()
+            .chain(Self::registered())
             .find(|protection| protection.name() == wanted || protection.aliases().contains(&wanted))
             .ok_or_else(|| UnknownProtection { name: wanted.chars().take(64).collect() })
     }
@@ -151,8 +222,9 @@ pub struct UnknownProtection {
 impl fmt::Display for UnknownProtection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "unknown protection {:?}", self.name)?;
-        let names = Protection::ALL.map(Protection::name);
-        if let Some(close) = crate::suggest::closest(&self.name, names) {
+        let names: Vec<_> =
+            Protection::ALL.into_iter().chain(Protection::registered()).map(Protection::name).collect();
+        if let Some(close) = crate::suggest::closest(&self.name, names.iter().copied()) {
             write!(f, ", did you mean `{close}`?")?;
         }
         write!(f, " (there are: {})", names.join(", "))
@@ -163,22 +235,17 @@ impl std::error::Error for UnknownProtection {}
 
 /// A set of protections; copying and asking cost a machine word.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct ProtectionSet(u16);
+pub struct ProtectionSet(u32);
 
 impl ProtectionSet {
     /// No protection.
     pub const EMPTY: Self = Self(0);
 
-    /// Every protection.
-    pub const ALL: Self = {
-        let mut bits = 0;
-        let mut index = 0;
-        while index < Protection::ALL.len() {
-            bits |= Protection::ALL[index].bit();
-            index += 1;
-        }
-        Self(bits)
-    };
+    /// Every protection, custom ones included.
+    pub const ALL: Self = Self(u32::MAX);
+
+    /// The protections of the service itself.
+    pub(crate) const CUSTOM: Self = Self(u32::MAX << BUILT_IN);
 
     /// Whether `protection` is in the set.
     pub const fn contains(self, protection: Protection) -> bool {
@@ -220,9 +287,10 @@ impl ProtectionSet {
         self.0 == 0
     }
 
-    /// Its members, in the order in which they are asked.
+    /// Its members in the order in which they run; of custom ones, those that are registered.
     pub fn iter(self) -> impl Iterator<Item = Protection> {
-        Protection::ALL.into_iter().filter(move |protection| self.contains(*protection))
+        let custom = if self.0 >> BUILT_IN == 0 { Vec::new() } else { Protection::registered() };
+        Protection::ALL.into_iter().chain(custom).filter(move |protection| self.contains(*protection))
     }
 }
 
@@ -253,20 +321,6 @@ pub enum Preset {
     AiFocused,
 }
 
-impl Preset {
-    /// The protections that this preset selects.
-    pub const fn protections(self) -> ProtectionSet {
-        let base = ProtectionSet::EMPTY.with(Protection::RateLimit).with(Protection::Logging);
-        let modern = base.with(Protection::HeaderValidation).with(Protection::AiAnomaly);
-        match self {
-            Self::Minimal => base.with(Protection::IpKeywordBlock),
-            Self::Standard => modern.with(Protection::IpKeywordBlock),
-            Self::Maximum => ProtectionSet::ALL,
-            Self::AiFocused => modern,
-        }
-    }
-}
-
 /// How strict a protection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -293,7 +347,22 @@ mod tests {
             }
             assert!(ProtectionSet::ALL.contains(protection));
         }
-        assert_eq!(ProtectionSet::ALL.iter().count(), 9);
+        let built_in = |protection: &Protection| !matches!(protection, Protection::Custom(_));
+        assert_eq!(ProtectionSet::ALL.iter().filter(built_in).count(), 9);
+    }
+
+    #[test]
+    fn custom_protection_is_registered_once_by_its_name() {
+        let custom = Protection::custom("test_only", "For this test").unwrap();
+        assert_eq!(Protection::custom("test_only", "again"), Ok(custom));
+        assert_eq!("test_only".parse(), Ok(custom));
+        assert_eq!((custom.name(), custom.description()), ("test_only", "For this test"));
+        assert!(ProtectionSet::ALL.contains(custom));
+        let set = ProtectionSet::EMPTY.with(custom);
+        assert_eq!(set.iter().collect::<Vec<_>>(), [custom]);
+        for name in ["", "rate_limit", "Bot", "bot-trap", "a b"] {
+            assert!(Protection::custom(name, "").is_err(), "{name}");
+        }
     }
 
     #[test]

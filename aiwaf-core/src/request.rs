@@ -122,14 +122,17 @@ impl<'a> Request<'a> {
         self.headers.and_then(|headers| headers.first(name))
     }
 
-    /// Whether `Referer` names the host that was asked; `None` if it names no host, or none was asked by name.
+    /// Reports whether `Referer` names the host that was asked; `None` if it names no host, or none was asked by name.
     pub(crate) fn referer_is_own_site(&self) -> Option<bool> {
-        let referer = self.header("referer")?;
-        let scheme = memchr::memmem::find(referer, b"://")?;
-        let authority =
-            referer.get(scheme + 3..)?.split(|&byte| matches!(byte, b'/' | b'?' | b'#')).next()?;
-        Some(authority.eq_ignore_ascii_case(self.header("host")?))
+        names_host(self.header("referer")?, self.header("host")?)
     }
+}
+
+/// Reports whether the URL in a `Referer` header names `host`; `None` if it names no host.
+pub(crate) fn names_host(referer: &[u8], host: &[u8]) -> Option<bool> {
+    let scheme = memchr::memmem::find(referer, b"://")?;
+    let authority = referer.get(scheme + 3..)?.split(|&byte| matches!(byte, b'/' | b'?' | b'#')).next()?;
+    Some(authority.eq_ignore_ascii_case(host))
 }
 
 impl fmt::Debug for Request<'_> {
@@ -151,8 +154,9 @@ pub trait Headers {
     /// The first value of `name`, compared without regard to case.
     fn first(&self, name: &str) -> Option<&[u8]>;
 
-    /// Calls `visit` with every name and value, in order; a repeated header comes repeatedly.
-    fn visit(&self, visit: &mut dyn FnMut(&str, &[u8]));
+    /// Calls `visit` with every name and value, in order; a repeated header comes repeatedly. Names and values live as long
+    /// as the headers do.
+    fn visit<'h>(&'h self, visit: &mut dyn FnMut(&'h str, &'h [u8]));
 }
 
 impl<N: AsRef<str>, V: AsRef<[u8]>> Headers for [(N, V)] {
@@ -160,7 +164,7 @@ impl<N: AsRef<str>, V: AsRef<[u8]>> Headers for [(N, V)] {
         self.iter().find(|(n, _)| n.as_ref().eq_ignore_ascii_case(name)).map(|(_, v)| v.as_ref())
     }
 
-    fn visit(&self, visit: &mut dyn FnMut(&str, &[u8])) {
+    fn visit<'h>(&'h self, visit: &mut dyn FnMut(&'h str, &'h [u8])) {
         for (name, value) in self {
             visit(name.as_ref(), value.as_ref());
         }
@@ -172,7 +176,7 @@ impl<N: AsRef<str>, V: AsRef<[u8]>, const LENGTH: usize> Headers for [(N, V); LE
         Headers::first(self.as_slice(), name)
     }
 
-    fn visit(&self, visit: &mut dyn FnMut(&str, &[u8])) {
+    fn visit<'h>(&'h self, visit: &mut dyn FnMut(&'h str, &'h [u8])) {
         self.as_slice().visit(visit);
     }
 }
@@ -182,7 +186,7 @@ impl<N: AsRef<str>, V: AsRef<[u8]>> Headers for Vec<(N, V)> {
         Headers::first(self.as_slice(), name)
     }
 
-    fn visit(&self, visit: &mut dyn FnMut(&str, &[u8])) {
+    fn visit<'h>(&'h self, visit: &mut dyn FnMut(&'h str, &'h [u8])) {
         self.as_slice().visit(visit);
     }
 }

@@ -1,6 +1,8 @@
 //! What the engine answers: allow, throttle or block, why, and which part of the request said so.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -11,14 +13,14 @@ use crate::protection::{Protection, ProtectionSet};
 
 /// The engine's answer about one request.
 ///
-/// An allowed request carries no heap data.
+/// An allowed request carries no heap data, nor does one of a client that is banned already.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Verdict {
     /// What to do with the request.
     pub action: Action,
     /// Why it is denied; `None` if it is allowed.
-    pub finding: Option<Box<Finding>>,
+    pub finding: Option<Finding>,
     /// The ban that this request caused, if it caused one.
     pub ban: Option<Box<BlacklistEntry>>,
     /// What protections in monitor mode would have done.
@@ -73,7 +75,7 @@ pub struct Finding {
     /// Why.
     pub reason: Reason,
     /// Which part of the request said so; `None` if the client itself did (a ban, a country, a rate).
-    pub matched: Option<Match>,
+    pub matched: Option<Box<Match>>,
     /// What to do about it: throttle or block.
     pub action: Action,
     /// How much it counts towards a ban.
@@ -108,7 +110,7 @@ impl Finding {
     /// Says which part of the request it was.
     #[must_use]
     pub fn with_match(self, matched: Match) -> Self {
-        Self { matched: Some(matched), ..self }
+        Self { matched: Some(Box::new(matched)), ..self }
     }
 }
 
@@ -117,7 +119,7 @@ impl Finding {
 #[non_exhaustive]
 pub enum Reason {
     /// The client is on the blacklist, for the reason kept there.
-    Blacklisted(Box<str>),
+    Blacklisted(Arc<str>),
     /// The path or query holds a blocked keyword.
     Keyword(Box<str>),
     /// More requests in the window than the limit allows.
@@ -156,6 +158,8 @@ pub enum Reason {
         /// The rules, in the order in which they fired.
         hits: Vec<SignatureHit>,
     },
+    /// The reason of a service's own protection, in its words.
+    Custom(Cow<'static, str>),
 }
 
 /// What the recent behaviour of a client looked like when it was found anomalous.
@@ -197,6 +201,7 @@ impl fmt::Display for Reason {
             Self::UuidTampering => f.write_str("UUID tampering"),
             Self::UuidGuessing(count) => write!(f, "UUID guessing ({count} unknown identifiers)"),
             Self::Anomaly(evidence) => write!(f, "AI anomaly + {evidence}"),
+            Self::Custom(reason) => f.write_str(reason),
             Self::AttackSignatures { score, hits } => {
                 write!(f, "Attack signatures (score {score}): ")?;
                 for (number, hit) in hits.iter().enumerate() {

@@ -11,7 +11,7 @@ use tower_service::Service;
 
 use crate::body::{BufferedBody, ReadAhead};
 use crate::response::ResponseBody;
-use crate::waf::{Aiwaf, Ticket};
+use crate::waf::{Aiwaf, HttpTransaction};
 
 pin_project! {
     /// The answer of an [`AiwafService`](crate::AiwafService).
@@ -25,19 +25,19 @@ pin_project! {
 pin_project! {
     #[project = KindProjection]
     enum Kind<F> {
-        // The ticket is taken when the answer is there.
-        Calling { #[pin] future: F, ticket: Option<Ticket> },
-        Denied { response: Option<Response<Bytes>> },
+        // The transaction is taken when the response is there.
+        Calling { #[pin] future: F, transaction: Option<HttpTransaction> },
+        Refused { response: Option<Response<Bytes>> },
     }
 }
 
 impl<F> ResponseFuture<F> {
-    pub(crate) fn calling(future: F, ticket: Ticket) -> Self {
-        Self { kind: Kind::Calling { future, ticket: Some(ticket) } }
+    pub(crate) fn calling(future: F, transaction: HttpTransaction) -> Self {
+        Self { kind: Kind::Calling { future, transaction: Some(transaction) } }
     }
 
-    pub(crate) fn denied(response: Response<Bytes>) -> Self {
-        Self { kind: Kind::Denied { response: Some(response) } }
+    pub(crate) fn refused(response: Response<Bytes>) -> Self {
+        Self { kind: Kind::Refused { response: Some(response) } }
     }
 }
 
@@ -50,14 +50,14 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().kind.project() {
-            KindProjection::Calling { future, ticket } => {
+            KindProjection::Calling { future, transaction } => {
                 let response = ready!(future.poll(context))?;
-                if let Some(ticket) = ticket.take() {
-                    ticket.answered(&response);
+                if let Some(transaction) = transaction.take() {
+                    transaction.answered(&response);
                 }
                 Poll::Ready(Ok(response.map(ResponseBody::service)))
             }
-            KindProjection::Denied { response } => match response.take() {
+            KindProjection::Refused { response } => match response.take() {
                 Some(response) => Poll::Ready(Ok(response.map(ResponseBody::denied))),
                 // Polled again after it was ready: there is nothing to say, as of any future.
                 None => Poll::Pending,
@@ -86,7 +86,13 @@ pin_project! {
         S: Service<Request<BufferedBody<B>>>,
         B: Body<Data = Bytes>,
     {
-        Reading { service: S, waf: Aiwaf, head: Option<request::Parts>, body: ReadAhead<B>, limit: usize },
+        Reading {
+            service: S,
+            waf: Aiwaf,
+            request: Option<(request::Parts, HttpTransaction)>,
+            body: ReadAhead<B>,
+            limit: usize,
+        },
         Answering { #[pin] future: ResponseFuture<S::Future> },
     }
 }
@@ -100,10 +106,11 @@ where
         service: S,
         waf: Aiwaf,
         head: request::Parts,
+        transaction: HttpTransaction,
         body: ReadAhead<B>,
         limit: usize,
     ) -> Self {
-        Self { state: State::Reading { service, waf, head: Some(head), body, limit } }
+        Self { state: State::Reading { service, waf, request: Some((head, transaction)), body, limit } }
     }
 
     /// Of a request whose body is not waited for.
@@ -124,15 +131,17 @@ where
         loop {
             let mut state = self.as_mut().project().state;
             match state.as_mut().project() {
-                StateProjection::Reading { service, waf, head, body, limit } => {
+                StateProjection::Reading { service, waf, request, body, limit } => {
                     let body = ready!(body.poll_read(context));
                     // Both are there until the state changes below.
-                    let (Some(body), Some(head)) = (body, head.take()) else { return Poll::Pending };
-                    let ticket = waf.judge_with_body(&(&head).into(), &body.prefix(*limit), *limit);
-                    let future = if ticket.is_allowed() {
-                        ResponseFuture::calling(service.call(Request::from_parts(head, body)), ticket)
+                    let (Some(body), Some((head, mut transaction))) = (body, request.take()) else {
+                        return Poll::Pending;
+                    };
+                    waf.judge_body(&mut transaction, &head, &body.prefix(*limit), *limit);
+                    let future = if transaction.is_allowed() {
+                        ResponseFuture::calling(service.call(Request::from_parts(head, body)), transaction)
                     } else {
-                        ResponseFuture::denied(ticket.deny(&head))
+                        ResponseFuture::refused(transaction.refuse(&head))
                     };
                     state.set(State::Answering { future });
                 }

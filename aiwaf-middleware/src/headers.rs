@@ -1,8 +1,7 @@
 //! How the engine reads the headers of an HTTP request.
 
-use aiwaf_core::{Engine, Headers};
+use aiwaf_core::{AccessRecord, Headers};
 use http::{HeaderMap, HeaderValue};
-use smallvec::SmallVec;
 
 /// The port of the engine over [`HeaderMap`].
 pub(crate) struct HeaderView<'a>(pub(crate) &'a HeaderMap);
@@ -12,40 +11,36 @@ impl Headers for HeaderView<'_> {
         self.0.get(name).map(http::HeaderValue::as_bytes)
     }
 
-    fn visit(&self, visit: &mut dyn FnMut(&str, &[u8])) {
+    fn visit<'h>(&'h self, visit: &mut dyn FnMut(&'h str, &'h [u8])) {
         for (name, value) in self.0 {
             visit(name.as_str(), value.as_bytes());
         }
     }
 }
 
-/// The headers that matter after the answer. Keeping them counts references and copies no value.
+/// The headers that the log needs when the response is there. Keeping them counts references and copies no value.
 #[derive(Default)]
-pub(crate) struct KeptHeaders(SmallVec<[(&'static str, HeaderValue); Engine::OBSERVED_HEADERS.len()]>);
+pub(crate) struct LoggedHeaders([Option<HeaderValue>; AccessRecord::HEADERS.len()]);
 
-impl KeptHeaders {
+impl LoggedHeaders {
     pub(crate) fn new(headers: &HeaderMap) -> Self {
-        let observed = |name: &str| Engine::OBSERVED_HEADERS.into_iter().find(|observed| *observed == name);
-        // Each of them counts by its first value, so no request can make this long.
-        let mut kept = Self::default();
-        for (name, value) in headers {
-            if let Some(name) = observed(name.as_str())
-                && !kept.0.iter().any(|(known, _)| *known == name)
-            {
-                kept.0.push((name, value.clone()));
-            }
-        }
-        kept
+        Self(AccessRecord::HEADERS.map(|name| headers.get(name).cloned()))
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
+        AccessRecord::HEADERS.into_iter().zip(&self.0).filter_map(|(name, value)| Some((name, value.as_ref()?.as_bytes())))
     }
 }
 
-impl Headers for KeptHeaders {
+impl Headers for LoggedHeaders {
     fn first(&self, name: &str) -> Option<&[u8]> {
-        Headers::first(self.0.as_slice(), name)
+        self.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    fn visit(&self, visit: &mut dyn FnMut(&str, &[u8])) {
-        self.0.as_slice().visit(visit);
+    fn visit<'h>(&'h self, visit: &mut dyn FnMut(&'h str, &'h [u8])) {
+        for (name, value) in self.iter() {
+            visit(name, value);
+        }
     }
 }
 
@@ -54,17 +49,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_observed_is_kept_and_nothing_else() {
+    fn logged_headers_are_kept_and_no_others() {
         let mut map = HeaderMap::new();
         map.append("user-agent", "a".parse().unwrap());
         map.append("user-agent", "b".parse().unwrap());
-        map.append("Sec-Fetch-Mode", "navigate".parse().unwrap());
         map.append("authorization", "secret".parse().unwrap());
-        let kept = KeptHeaders::new(&map);
+        let kept = LoggedHeaders::new(&map);
         assert_eq!(kept.first("User-Agent"), Some(&b"a"[..]));
-        assert_eq!(kept.first("sec-fetch-mode"), Some(&b"navigate"[..]));
+        assert_eq!(kept.first("referer"), None);
         assert_eq!(kept.first("authorization"), None);
-        assert_eq!(kept.0.len(), 2);
+        assert_eq!(kept.iter().count(), 1);
     }
 
     #[test]

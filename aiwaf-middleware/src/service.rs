@@ -39,12 +39,12 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let ticket = self.waf.judge(&(&request).into(), b"");
-        if ticket.is_allowed() {
-            return ResponseFuture::calling(self.inner.call(request), ticket);
+        let transaction = self.waf.begin(&(&request).into());
+        if transaction.is_allowed() {
+            return ResponseFuture::calling(self.inner.call(request), transaction);
         }
         let (head, _) = request.into_parts();
-        ResponseFuture::denied(ticket.deny(&head))
+        ResponseFuture::refused(transaction.refuse(&head))
     }
 }
 
@@ -78,20 +78,21 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let limit = self.waf.read_ahead(&(&request).into(), self.limit);
-        if limit == 0 || request.body().is_end_stream() {
-            let ticket = self.waf.judge(&(&request).into(), b"");
-            if ticket.is_allowed() {
-                let future = self.inner.call(request.map(BufferedBody::new));
-                return InspectingFuture::answering(ResponseFuture::calling(future, ticket));
-            }
+        let head = (&request).into();
+        let transaction = self.waf.begin(&head);
+        if !transaction.is_allowed() {
             let (head, _) = request.into_parts();
-            return InspectingFuture::answering(ResponseFuture::denied(ticket.deny(&head)));
+            return InspectingFuture::answering(ResponseFuture::refused(transaction.refuse(&head)));
+        }
+        let limit = self.waf.read_ahead(&head, &transaction, self.limit);
+        if limit == 0 || request.body().is_end_stream() {
+            let future = self.inner.call(request.map(BufferedBody::new));
+            return InspectingFuture::answering(ResponseFuture::calling(future, transaction));
         }
         // The future gets the service that is ready; what stays here has to become ready again.
         let clone = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, clone);
         let (head, body) = request.into_parts();
-        InspectingFuture::new(ready, self.waf.clone(), head, ReadAhead::new(body, limit), limit)
+        InspectingFuture::new(ready, self.waf.clone(), head, transaction, ReadAhead::new(body, limit), limit)
     }
 }

@@ -250,7 +250,7 @@ impl Suspect {
 
     /// Whether it asked for so many paths that only scanners ask for that its other misses teach keywords.
     pub(crate) fn is_confirmed_scanner(&self) -> bool {
-        self.scanning.len() >= 3
+        self.scanning.len() >= aiwaf_core::SCANNER_THRESHOLD as usize
     }
 }
 

@@ -184,15 +184,17 @@ impl Evaluation {
         {
             self.scored.push((model.score(features), recorded.client));
         }
-        let verdict = self.engine.inspect(&request);
-        if verdict.is_allowed() {
+        let mut transaction = self.engine.begin(&request);
+        self.engine.request_head(&mut transaction, &request);
+        if transaction.is_allowed() {
             if recorded.is_observed {
-                self.engine.observe(&request, &outcome);
+                self.engine.response(&mut transaction, &request, &outcome);
             }
             return;
         }
+        let verdict = transaction.verdict();
         if held.caught.is_none() {
-            let finding = verdict.finding.as_deref();
+            let finding = verdict.finding.as_ref();
             let by = finding.map_or("other", |finding| match &finding.reason {
                 Reason::Blacklisted(_) => "ban",
                 Reason::Keyword(word) if self.learned.iter().any(|learned| *learned == **word) => {

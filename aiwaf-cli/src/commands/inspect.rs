@@ -174,7 +174,7 @@ pub(crate) struct Matched<'a> {
 
 impl<'a> Judged<'a> {
     fn new(id: &'a str, verdict: &'a Verdict) -> Self {
-        let finding = verdict.finding.as_deref();
+        let finding = verdict.finding.as_ref();
         Self {
             id,
             action: verdict.action.name(),

@@ -71,6 +71,10 @@ pub struct AccessRecord<'a> {
 }
 
 impl<'a> AccessRecord<'a> {
+    /// The headers, in lower case, that [`from_request`](Self::from_request) reads: an adapter has to keep them until the
+    /// response is there.
+    pub const HEADERS: [&'static str; 2] = ["referer", "user-agent"];
+
     /// The longest text that is written of target, referer, agent and reason, in bytes before escaping. What is
     /// longer is cut and ends in `[truncated]`; servers refuse longer headers by default.
     pub const MAX_FIELD: usize = 8192;
@@ -339,7 +343,7 @@ mod tests {
             let finding = Finding { action, ..Finding::block(protection, Reason::Flood) };
             let mut verdict = Verdict::allow(ProtectionSet::ALL);
             verdict.action = action;
-            verdict.finding = Some(Box::new(finding));
+            verdict.finding = Some(finding);
             let record = AccessRecord::from_request(&request, &Outcome::new(status, retry_after), &verdict);
             assert_eq!(&*record.target, b"/a?b=c");
             let mark = record.block.unwrap();

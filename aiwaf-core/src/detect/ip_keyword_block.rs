@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::decode::Buffer;
-use crate::detect::Inspection;
-use crate::lists::{KeywordClass, KeywordSet, fold};
+use crate::detect::{BuiltIn, Detector, DetectorError, Facts, Head, Inputs};
+use crate::lists::{KeywordClass, fold};
 use crate::protection::{Mode, Protection};
 use crate::verdict::{BanWeight, Field, Finding, Match, Reason};
 
@@ -33,7 +33,9 @@ impl Default for IpKeywordBlockSettings {
         }
     }
 }
-/// `ip_keyword_block`, ready to judge. The lists themselves come with each request, as a snapshot.
+
+/// Blocks banned clients and paths that hold a keyword. The lists come with each request, as a snapshot; the engine
+/// itself refuses banned clients, before anything else of a request is looked at.
 pub(crate) struct IpKeywordBlock {
     allowed_path_keywords: Vec<Box<[u8]>>,
 }
@@ -49,8 +51,27 @@ impl IpKeywordBlock {
         Self { allowed_path_keywords }
     }
 
-    /// The first keyword that blocks this request. `asset` says that the path is exempt as an asset,
-    /// `is_known_path` whether the site is known to answer it, which is asked only if that matters.
+    fn allows(&self, path: &[u8]) -> bool {
+        !self.allowed_path_keywords.is_empty()
+            && path
+                .split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'-' && *byte != b'_')
+                .any(|word| self.allowed_path_keywords.iter().any(|allowed| **allowed == *word))
+    }
+}
+
+impl BuiltIn for IpKeywordBlock {
+    type Settings = IpKeywordBlockSettings;
+
+    fn build(settings: &IpKeywordBlockSettings, _: &Inputs<'_>) -> Result<Self, DetectorError> {
+        Ok(Self::new(settings))
+    }
+}
+
+impl Detector for IpKeywordBlock {
+    type Client = ();
+    type Request = ();
+
+    /// The first keyword that blocks this request.
     ///
     /// - A keyword that a person added counts in path and query.
     /// - A secret (`.env`, `.git`) counts in the path, unless the matching route is named so.
@@ -60,48 +81,39 @@ impl IpKeywordBlock {
     /// - A learned keyword counts only in paths that the site does not know and that are no assets.
     ///
     /// A hit of a browser that asks on behalf of a page bans nobody: a page can make its readers ask for anything.
-    pub(crate) fn inspect(
-        &self,
-        inspection: &Inspection<'_>,
-        keywords: &KeywordSet,
-        asset: bool,
-        is_known_path: impl Fn() -> bool,
-    ) -> Option<Finding> {
-        let path = inspection.path;
+    fn head(&self, head: &Head<'_>, (): &mut (), (): &mut ()) -> Option<Finding> {
+        if head.context.applied.blacklist_only {
+            return None;
+        }
+        let (path, asset, keywords) = (head.path, head.is_asset(), &head.lists.keywords);
+        let from_page = head.facts.has(Facts::FROM_PAGE);
         let in_path = keywords.find_in_path(path, |hit| match hit.class {
             KeywordClass::Manual => true,
-            KeywordClass::Secret => !in_route(inspection, hit.keyword),
+            KeywordClass::Secret => !in_route(head, hit.keyword),
             KeywordClass::Script => {
                 let mere_folder = asset && hit.keyword.starts_with("wp-");
-                !mere_folder && !in_route(inspection, hit.keyword) && !asked_by_page(inspection)
+                !mere_folder && !in_route(head, hit.keyword) && !from_page
             }
-            KeywordClass::Learned => !asset && !self.allows(path) && !is_known_path(),
+            KeywordClass::Learned => !asset && !self.allows(path) && !head.is_known_path(),
         });
         let mut query = Buffer::new();
         let (hit, field, value) = if let Some(hit) = in_path {
             (hit, Field::Path, path)
         } else {
-            let hit = keywords.find_in_query(inspection.request.query, &mut query)?;
+            let hit = keywords.find_in_query(head.request.query, &mut query)?;
             (hit, Field::Query, &*query)
         };
         let matched = Match::new(field, value, hit.start, hit.end);
         let finding = Finding::block(Protection::IpKeywordBlock, Reason::Keyword(hit.keyword.into()));
         // `<img src="/.env">` in a forum must not get its readers banned.
-        let weight = if asked_by_page(inspection) { BanWeight::Nothing } else { BanWeight::Full };
+        let weight = if from_page { BanWeight::Nothing } else { BanWeight::Full };
         Some(finding.with_match(matched).with_weight(weight))
-    }
-
-    fn allows(&self, path: &[u8]) -> bool {
-        !self.allowed_path_keywords.is_empty()
-            && path
-                .split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'-' && *byte != b'_')
-                .any(|word| self.allowed_path_keywords.iter().any(|allowed| **allowed == *word))
     }
 }
 
-/// Whether the route that will answer is itself named with the keyword (`/legacy.php`), parameters not counted.
-fn in_route(inspection: &Inspection<'_>, keyword: &str) -> bool {
-    inspection.request.route.is_some_and(|route| {
+/// Reports whether the route that will answer is itself named with the keyword (`/legacy.php`), parameters not counted.
+fn in_route(head: &Head<'_>, keyword: &str) -> bool {
+    head.route.is_some_and(|route| {
         route.split('/').filter(|segment| !segment.contains('{')).any(|segment| {
             segment.len() >= keyword.len()
                 && segment
@@ -110,9 +122,4 @@ fn in_route(inspection: &Inspection<'_>, keyword: &str) -> bool {
                     .any(|part| part.eq_ignore_ascii_case(keyword.as_bytes()))
         })
     })
-}
-
-/// Whether a browser says that a page made it ask: its fetch metadata name the page's relation to this site.
-fn asked_by_page(inspection: &Inspection<'_>) -> bool {
-    matches!(inspection.request.header("sec-fetch-site"), Some(b"same-origin" | b"same-site" | b"cross-site"))
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Inspection;
-use crate::client::ClientKey;
+use super::{BuiltIn, ClientMemory, Detector, DetectorError, Head, Inputs};
+use crate::policy::{PathRule, RateLimitOverride};
 use crate::protection::{Mode, Protection};
 use crate::settings::seconds;
-use crate::state::{Arrival, BoundedMap, SlidingWindow};
+use crate::state::{Arrival, SlidingWindow};
 use crate::verdict::{Action, BanWeight, Finding, Reason};
 
 /// `[rate_limit]`: how many requests a client may make in a window.
@@ -27,8 +27,8 @@ pub struct RateLimitSettings {
     /// Requests in a window, denied ones included, from which on it is a flood; at least `max` and at most 100,000
     /// (`AIWAF_RATE_FLOOD`). Default: 200.
     pub flood: u32,
-    /// Most clients that are counted at the same time; beyond that the one seen longest ago is forgotten.
-    /// About 90 bytes each, and 4 bytes for every further request in the window. Default: 1,000,000.
+    /// Maximum number of clients that are remembered, unless `client.max_clients` says otherwise, 1,000 to 100,000,000.
+    /// Default: 1,000,000.
     pub max_clients: usize,
 }
 
@@ -47,38 +47,89 @@ impl Default for RateLimitSettings {
 
 /// Counts requests: an exact sliding window for each client and path rule.
 ///
-/// Not for each path, for a scanner never asks for the same path twice.
+/// Not for each path: a scanner never requests the same path twice.
 pub(crate) struct RateLimit {
-    windows: BoundedMap<(ClientKey, u16), SlidingWindow>,
+    /// The limits without a path rule, then those of each path rule by its number.
+    limits: Box<[Limits]>,
 }
 
-/// The limits that apply to a request, and which requests they are shared with.
+/// The limits that apply to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct RateScope {
-    /// Which path rule the limits are from; requests of one client with the same index are counted together.
-    pub(crate) index: u16,
+struct Limits {
+    /// Whether requests are counted apart from those without a path rule.
+    is_separate: bool,
     /// The window, at most a day.
-    pub(crate) window: Duration,
-    /// Requests that may pass in any window.
-    pub(crate) max: u32,
-    /// Requests in a window, denied ones included, from which on it is a flood.
-    pub(crate) flood: u32,
+    window: Duration,
+    /// Maximum number of requests that pass in any window.
+    max: u32,
+    /// Number of requests in a window, refused ones included, from which on it is a flood.
+    flood: u32,
+}
+
+/// Requests of one client.
+#[derive(Debug, Default)]
+pub(crate) struct ClientWindows {
+    common: SlidingWindow,
+    /// Windows of path rules that have limits of their own, by the rule's number; few clients have any.
+    by_rule: Option<Box<Vec<(u16, SlidingWindow)>>>,
 }
 
 impl RateLimit {
-    pub(crate) fn new(settings: &RateLimitSettings) -> Self {
-        Self { windows: BoundedMap::new(settings.max_clients) }
+    /// Limits by `settings`, and by those of `rules` that have limits of their own.
+    pub(crate) fn new(settings: &RateLimitSettings, rules: &[PathRule]) -> Self {
+        let common =
+            Limits { is_separate: false, window: settings.window, max: settings.max, flood: settings.flood };
+        let of_rule = |rule: &PathRule| rule.rate_limit.map_or(common, |differs| common.overridden(&differs));
+        Self { limits: std::iter::once(common).chain(rules.iter().map(of_rule)).collect() }
     }
+}
+
+impl Limits {
+    fn overridden(self, differs: &RateLimitOverride) -> Self {
+        let max = differs.max.unwrap_or(self.max);
+        // Without a flood of its own, a rule keeps the proportion between flood and limit.
+        let scaled = || u64::from(max) * u64::from(self.flood) / u64::from(self.max.max(1));
+        let flood = differs.flood.unwrap_or_else(|| u32::try_from(scaled()).unwrap_or(u32::MAX));
+        Self {
+            is_separate: true,
+            window: differs.window.unwrap_or(self.window),
+            max,
+            flood: flood.clamp(max, 200_000),
+        }
+    }
+}
+
+impl ClientWindows {
+    fn of_rule(&mut self, rule: u16) -> &mut SlidingWindow {
+        let windows = self.by_rule.get_or_insert_default();
+        let position = windows.iter().position(|(known, _)| *known == rule).unwrap_or_else(|| {
+            windows.push((rule, SlidingWindow::default()));
+            windows.len() - 1
+        });
+        &mut windows[position].1
+    }
+}
+
+impl BuiltIn for RateLimit {
+    type Settings = RateLimitSettings;
+
+    fn build(settings: &RateLimitSettings, inputs: &Inputs<'_>) -> Result<Self, DetectorError> {
+        Ok(Self::new(settings, inputs.path_rules))
+    }
+}
+
+impl Detector for RateLimit {
+    type Client = ClientWindows;
+    type Request = ();
 
     /// Counts the request. One that exceeds the limit is throttled and takes no room of those that may pass, but
-    /// counts for the flood: who does not slow down when told to is blocked.
-    pub(crate) fn inspect(&self, inspection: &Inspection<'_>, scope: &RateScope) -> Option<Finding> {
-        let RateScope { index, window, max, flood } = *scope;
-        let now = inspection.request.time;
-        let arrival = self.windows.update((inspection.client, index), SlidingWindow::new, |log| {
-            log.arrive(now, window, max, flood)
-        });
-        match arrival {
+    /// counts toward the flood: a client that does not slow down when told to is blocked.
+    fn head(&self, head: &Head<'_>, client: &mut ClientWindows, (): &mut ()) -> Option<Finding> {
+        let rule = head.context.rule;
+        let Limits { is_separate, window, max, flood } =
+            *self.limits.get(usize::from(rule)).or_else(|| self.limits.first())?;
+        let log = if is_separate { client.of_rule(rule) } else { &mut client.common };
+        match log.arrive(head.context.time, window, max, flood) {
             Arrival::Pass => None,
             Arrival::Full(retry_after) => Some(Finding {
                 action: Action::Throttle { retry_after },
@@ -90,77 +141,82 @@ impl RateLimit {
     }
 }
 
+impl ClientMemory for ClientWindows {
+    fn heap_bytes(&self) -> usize {
+        let of_rules = self.by_rule.as_ref().map_or(0, |windows| {
+            let each = size_of::<(u16, SlidingWindow)>();
+            windows.capacity() * each + windows.iter().map(|(_, window)| window.heap_bytes()).sum::<usize>()
+        });
+        self.common.heap_bytes() + of_rules
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::tests::Exchange;
+    use crate::client::ClientTable;
+    use crate::detect::tests::{Exchange, Kept, client};
 
-    const SCOPE: RateScope = RateScope { index: 0, window: Duration::from_mins(1), max: 100, flood: 200 };
+    const WINDOW: Duration = Duration::from_mins(1);
 
-    fn limiter() -> RateLimit {
-        RateLimit::new(&RateLimitSettings::default())
-    }
-
-    fn ask(limiter: &RateLimit, exchange: &Exchange, scope: &RateScope) -> Option<Finding> {
-        exchange.inspect(|inspection| limiter.inspect(inspection, scope))
+    fn limiter(settings: &RateLimitSettings) -> Kept<RateLimit> {
+        Kept::new(RateLimit::new(settings, &[]))
     }
 
     #[test]
     fn original_defect_14_a_scanner_that_never_repeats_a_path_is_limited() {
-        let limiter = limiter();
+        let mut limiter = limiter(&RateLimitSettings::default());
         let passed = (0..500)
             .filter(|number| {
                 let exchange = Exchange::get(&format!("/catalog/x{number}")).at(f64::from(*number) * 0.1);
-                ask(&limiter, &exchange, &SCOPE).is_none()
+                limiter.head(&exchange).is_none()
             })
             .count();
         assert_eq!(passed, 100);
     }
 
     #[test]
-    fn original_defect_14_memory_stays_within_its_bound() {
-        let limiter =
-            RateLimit::new(&RateLimitSettings { max_clients: 1000, ..RateLimitSettings::default() });
-        for number in 0..50_000 {
-            ask(&limiter, &Exchange::get("/").from(number), &SCOPE);
-        }
-        assert!(limiter.windows.len() <= 1024);
-        // What an entry of the map takes: a hash, a slot in the table at its emptiest, the key, the state.
-        let entry = 8 + 2 * 9 + size_of::<((ClientKey, u16), SlidingWindow, bool)>().next_multiple_of(8) + 8;
-        assert!(entry < 100, "{entry}");
-    }
-
-    #[test]
     fn original_defect_15_says_when_to_come_back_and_means_it() {
-        let limiter = limiter();
+        let mut limiter = limiter(&RateLimitSettings::default());
         for request in 0..100 {
-            assert_eq!(ask(&limiter, &Exchange::get("/").at(f64::from(request) * 0.25), &SCOPE), None);
+            assert_eq!(limiter.head(&Exchange::get("/").at(f64::from(request) * 0.25)), None);
         }
-        let finding = ask(&limiter, &Exchange::get("/").at(30.0), &SCOPE).unwrap();
-        assert_eq!(finding.reason, Reason::RateLimit { max: 100, window: SCOPE.window });
+        let finding = limiter.head(&Exchange::get("/").at(30.0)).unwrap();
+        assert_eq!(finding.reason, Reason::RateLimit { max: 100, window: WINDOW });
         assert_eq!(finding.action, Action::Throttle { retry_after: Duration::from_secs(30) });
-        let early = ask(&limiter, &Exchange::get("/").at(59.75), &SCOPE).unwrap();
+        let early = limiter.head(&Exchange::get("/").at(59.75)).unwrap();
         assert_eq!(early.action, Action::Throttle { retry_after: Duration::from_millis(250) });
-        assert_eq!(ask(&limiter, &Exchange::get("/").at(60.0), &SCOPE), None);
+        assert_eq!(limiter.head(&Exchange::get("/").at(60.0)), None);
     }
 
     #[test]
     fn original_defect_15_exactly_the_limit_passes_under_concurrency() {
-        let limiter = limiter();
-        let scope = RateScope { flood: 10_000, ..SCOPE };
+        #[derive(Default)]
+        struct Record(ClientWindows);
+        impl crate::client::Record for Record {
+            fn heap_bytes(&self) -> usize {
+                0
+            }
+        }
+        let limiter =
+            RateLimit::new(&RateLimitSettings { flood: 10_000, ..RateLimitSettings::default() }, &[]);
+        let clients: ClientTable<Record> = ClientTable::new(1000, usize::MAX);
         let exchange = Exchange::get("/");
+        let ask =
+            || exchange.head(|head| clients.update(client(1), |record| limiter.head(head, &mut record.0, &mut ())));
         let passed: usize = std::thread::scope(|threads| {
-            let ask = || (0..20).filter(|_| ask(&limiter, &exchange, &scope).is_none()).count();
-            let threads: Vec<_> = (0..64).map(|_| threads.spawn(ask)).collect();
+            let threads: Vec<_> = (0..64)
+                .map(|_| threads.spawn(|| (0..20).filter(|_| ask().is_none()).count()))
+                .collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
         assert_eq!(passed, 100);
     }
 
     #[test]
-    fn a_flood_is_blocked() {
-        let limiter = limiter();
-        let findings: Vec<_> = (0..250).map(|_| ask(&limiter, &Exchange::get("/"), &SCOPE)).collect();
+    fn flood_is_blocked() {
+        let mut limiter = limiter(&RateLimitSettings::default());
+        let findings: Vec<_> = (0..250).map(|_| limiter.head(&Exchange::get("/"))).collect();
         assert!(findings[..100].iter().all(Option::is_none));
         assert!(findings[100..199].iter().flatten().all(|finding| finding.action != Action::Block));
         assert_eq!(findings[199], Some(Finding::block(Protection::RateLimit, Reason::Flood)));
@@ -169,12 +225,30 @@ mod tests {
 
     #[test]
     fn clients_and_path_rules_are_counted_apart() {
-        let limiter = limiter();
-        let scope = RateScope { max: 1, ..SCOPE };
-        let other = RateScope { index: 1, ..scope };
-        assert_eq!(ask(&limiter, &Exchange::get("/"), &scope), None);
-        assert!(ask(&limiter, &Exchange::get("/"), &scope).is_some());
-        assert_eq!(ask(&limiter, &Exchange::get("/"), &other), None);
-        assert_eq!(ask(&limiter, &Exchange::get("/").from(2), &scope), None);
+        let rule = |max: Option<u32>| PathRule {
+            prefix: "/".into(),
+            disable: Vec::new(),
+            rate_limit: max.map(|max| RateLimitOverride { max: Some(max), ..RateLimitOverride::default() }),
+        };
+        let settings = RateLimitSettings { max: 1, flood: 3, ..RateLimitSettings::default() };
+        let mut limiter = Kept::new(RateLimit::new(&settings, &[rule(Some(1)), rule(None)]));
+        assert_eq!(limiter.head(&Exchange::get("/")), None);
+        assert!(limiter.head(&Exchange::get("/")).is_some());
+        assert_eq!(limiter.head(&Exchange::get("/").rule(1)), None);
+        assert_eq!(limiter.head(&Exchange::get("/").rule(1)).unwrap().action.name(), "throttle");
+        // A rule without limits of its own counts with everything else.
+        assert!(limiter.head(&Exchange::get("/").rule(2)).is_some());
+        assert_eq!(limiter.head(&Exchange::get("/").from(2)), None);
+    }
+
+    #[test]
+    fn rule_keeps_the_proportion_of_flood_to_limit() {
+        let rule = PathRule {
+            prefix: "/".into(),
+            disable: Vec::new(),
+            rate_limit: Some(RateLimitOverride { max: Some(7), ..RateLimitOverride::default() }),
+        };
+        let limiter = RateLimit::new(&RateLimitSettings::default(), &[rule]);
+        assert_eq!((limiter.limits[1].max, limiter.limits[1].flood), (7, 14));
     }
 }

@@ -2,23 +2,19 @@
 
 use std::sync::Arc;
 
-use super::Engine;
 use super::statistics::Counters;
-use super::would_be::WouldBe;
+use super::{Detectors, Engine};
 use crate::bans::Bans;
-use crate::detect::ai_anomaly::{AiAnomaly, AnomalyModel};
-use crate::detect::attack_signatures::{AttackSignatures, SignatureError};
-use crate::detect::geo_block::{CountryLookup, GeoBlock};
-use crate::detect::header_validation::HeaderValidation;
-use crate::detect::honeypot::Honeypot;
-use crate::detect::ip_keyword_block::IpKeywordBlock;
-use crate::detect::rate_limit::RateLimit;
-use crate::detect::uuid_tamper::UuidTamper;
+use crate::client::ClientTable;
+use crate::detect::ai_anomaly::AnomalyModel;
+use crate::detect::attack_signatures::SignatureError;
+use crate::detect::geo_block::CountryLookup;
+use crate::detect::{CustomDetectors, Detector, DetectorError, Inputs};
 use crate::lists::{ChangeSink, Lists, LiveLists, SnapshotSettings, fold};
 use crate::policy::{InvalidRoute, PathRules, RoutePolicy, Routes};
 use crate::protection::{Mode, Preset, Protection, ProtectionSet};
 use crate::settings::{Settings, SettingsError};
-use crate::state::KnownPaths;
+use crate::state::SitePaths;
 
 /// Collects what an [`Engine`] runs on. Without any call, all protections run with their defaults, in memory.
 ///
@@ -42,6 +38,7 @@ pub struct EngineBuilder {
     model: Option<Box<dyn AnomalyModel>>,
     routes: Vec<(String, RoutePolicy)>,
     rule_texts: Vec<(String, String)>,
+    detectors: CustomDetectors,
 }
 
 /// Why an engine can't be built.
@@ -60,6 +57,21 @@ pub enum BuildError {
     /// The configured user agents make more than an automaton can hold.
     #[error("header_validation: the configured agents can't be compiled: {0}")]
     Agents(String),
+    /// Two detectors for one protection.
+    #[error("{0} has two detectors; add each once")]
+    DuplicateDetector(Protection),
+    /// A detector for a protection that has a built-in one.
+    #[error("{0} has a detector already; give yours a name with Protection::custom")]
+    BuiltInDetector(Protection),
+}
+
+impl From<DetectorError> for BuildError {
+    fn from(error: DetectorError) -> Self {
+        match error {
+            DetectorError::Signatures(error) => Self::Signatures(error),
+            DetectorError::Agents(error) => Self::Agents(error),
+        }
+    }
 }
 
 impl EngineBuilder {
@@ -88,18 +100,14 @@ impl EngineBuilder {
 
     /// Sets how strict one protection is. `logging` can only be on or off: `monitor` leaves it on.
     pub fn mode(mut self, protection: Protection, mode: Mode) -> Self {
-        let settings = &mut self.settings;
-        match protection {
-            Protection::IpKeywordBlock => settings.ip_keyword_block.mode = mode,
-            Protection::RateLimit => settings.rate_limit.mode = mode,
-            Protection::Honeypot => settings.honeypot.mode = mode,
-            Protection::HeaderValidation => settings.header_validation.mode = mode,
-            Protection::GeoBlock => settings.geo_block.mode = mode,
-            Protection::AiAnomaly => settings.ai_anomaly.mode = mode,
-            Protection::AttackSignatures => settings.attack_signatures.mode = mode,
-            Protection::UuidTamper => settings.uuid_tamper.mode = mode,
-            Protection::Logging => settings.logging.enabled = mode != Mode::Off,
-        }
+        self.settings.set_mode(protection, mode);
+        self
+    }
+
+    /// Adds the service's own detector for `protection`, which [`Protection::custom`] makes. It runs after the built-in
+    /// ones that are quick, before `attack_signatures`; settings and policies select it by its name.
+    pub fn detector(mut self, protection: Protection, detector: impl Detector) -> Self {
+        self.detectors.push(protection, detector);
         self
     }
 
@@ -153,36 +161,49 @@ impl EngineBuilder {
             exempt_keywords: settings.ip_keyword_block.exempt_keywords.clone(),
             exempt_paths: settings.exemptions.exempt_paths.clone(),
         };
-        let enabled = settings.enabled_protections();
+        let mut custom = ProtectionSet::EMPTY;
+        for protection in self.detectors.protections() {
+            if !matches!(protection, Protection::Custom(_)) {
+                return Err(BuildError::BuiltInDetector(protection));
+            }
+            if custom.contains(protection) {
+                return Err(BuildError::DuplicateDetector(protection));
+            }
+            custom = custom.with(protection);
+        }
+        let available = ProtectionSet::ALL.difference(ProtectionSet::CUSTOM).union(custom);
+        let enabled = settings.enabled_protections().intersection(available);
         let monitored: ProtectionSet =
             enabled.iter().filter(|protection| settings.mode(*protection) == Mode::Monitor).collect();
         let own_words = &settings.ip_keyword_block;
-        let never_learned =
-            own_words.exempt_keywords.iter().chain(&own_words.allowed_path_keywords).map(|word| fold(word));
-        let ai_anomaly = AiAnomaly::new(&settings.ai_anomaly, never_learned);
-        ai_anomaly.set_model(self.model);
-        let agents =
-            |error: crate::detect::header_validation::TooManyAgents| BuildError::Agents(error.to_string());
-        let ipv6_prefix = settings.client.ipv6_prefix;
-        let attack_signatures = enabled
-            .contains(Protection::AttackSignatures)
-            .then(|| AttackSignatures::new(&settings.attack_signatures, &self.rule_texts))
-            .transpose()?;
+        let never_learned: Vec<String> = own_words
+            .exempt_keywords
+            .iter()
+            .chain(&own_words.allowed_path_keywords)
+            .map(|word| fold(word))
+            .collect();
+        let inputs = Inputs {
+            ban_window: settings.bans.window,
+            path_rules: &settings.path_rules,
+            has_countries: self.countries.is_some(),
+            rule_texts: &self.rule_texts,
+            never_learned: &never_learned,
+        };
+        let mut detectors = Detectors::build(&settings, enabled, &inputs)?;
+        detectors.custom = self.detectors;
+        if let Some(anomaly) = &detectors.ai_anomaly {
+            anomaly.set_model(self.model);
+        }
+        let max_clients = settings.client.max_clients.unwrap_or(settings.rate_limit.max_clients);
         Ok(Engine {
             enabled,
             monitored,
-            ip_keyword_block: IpKeywordBlock::new(&settings.ip_keyword_block),
-            rate_limit: RateLimit::new(&settings.rate_limit),
-            geo_block: GeoBlock::new(&settings.geo_block, self.countries),
-            header_validation: HeaderValidation::new(&settings.header_validation).map_err(agents)?,
-            uuid_tamper: UuidTamper::new(&settings.uuid_tamper, settings.bans.window),
-            honeypot: Honeypot::new(&settings.honeypot),
-            ai_anomaly,
-            attack_signatures,
-            known_paths: KnownPaths::new(KNOWN_PATHS),
+            detectors,
+            countries: self.countries,
+            clients: ClientTable::new(max_clients, settings.client.max_memory_mib << 20),
+            site: SitePaths::new(SITE_PATHS),
             lists: LiveLists::new(self.lists, snapshot_settings, self.sink),
-            bans: Bans::new(settings.bans.clone(), ipv6_prefix),
-            would_be: WouldBe::new(settings.bans.clone(), ipv6_prefix),
+            bans: Bans::new(settings.bans.clone(), settings.client.ipv6_prefix),
             path_rules: PathRules::new(&settings.path_rules),
             routes,
             counters: Counters::default(),
@@ -192,4 +213,4 @@ impl EngineBuilder {
 }
 
 /// Paths that are remembered as answered; about 50 bytes each.
-const KNOWN_PATHS: usize = 100_000;
+const SITE_PATHS: usize = 100_000;

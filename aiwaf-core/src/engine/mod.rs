@@ -1,42 +1,46 @@
-//! The engine: asks the protections that apply, in order, and turns the first objection into a verdict.
+//! The engine: carries transactions through their phases, and turns findings into verdicts and bans.
 
 mod builder;
+mod judging;
+mod record;
 mod recorded;
 mod statistics;
-mod would_be;
 
 pub use builder::{BuildError, EngineBuilder};
 pub use recorded::{RecordBuffers, RecordedRequest};
 pub use statistics::Statistics;
 
+use std::cell::RefCell;
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use self::would_be::WouldBe;
-use crate::bans::{Bans, EarlierBan};
-use crate::client::ClientKey;
+use smallvec::SmallVec;
+
+use self::judging::Subject;
+use self::record::ClientRecord;
+use crate::bans::Bans;
+use crate::client::{ClientKey, ClientTable};
 use crate::decode::{Buffer, normalize_path};
-use crate::detect::ai_anomaly::{AiAnomaly, AnomalyModel};
-use crate::detect::attack_signatures::AttackSignatures;
-use crate::detect::geo_block::GeoBlock;
-use crate::detect::header_validation::HeaderValidation;
-use crate::detect::honeypot::Honeypot;
-use crate::detect::ip_keyword_block::IpKeywordBlock;
-use crate::detect::rate_limit::{RateLimit, RateScope};
-use crate::detect::uuid_tamper::UuidTamper;
-use crate::detect::{Inspection, Observation, asked_by_another_site};
-use crate::lists::{BanRecord, BlacklistEntry, ListChange, Lists, LiveLists, Snapshot};
-use crate::policy::{self, Applicable, CompiledRule, Exemption, PathRules, Route, Routes};
+use crate::detect::ai_anomaly::AnomalyModel;
+use crate::detect::geo_block::{ClientCountry, CountryLookup};
+use crate::detect::honeypot::shows_page;
+use crate::detect::{
+    Applied, Body, Context, CustomDetectors, Detector, Facts, Head, KnownHeaders, Response,
+};
+use crate::lists::{BlacklistEntry, ListChange, Lists, LiveLists, Snapshot};
+use crate::policy::{self, Exemption, PathRules, Routes};
 use crate::protection::{Protection, ProtectionSet};
 use crate::request::{Outcome, Request};
-use crate::request_info;
 use crate::settings::Settings;
-use crate::state::KnownPaths;
-use crate::verdict::{BanWeight, CountryCode, Finding, Reason, Verdict};
+use crate::state::{SitePaths, hash_text};
+use crate::transaction::{Judgement, RequestMemory, Transaction};
+use crate::verdict::{CountryCode, Verdict};
 
-/// Decides about requests, and learns from how they end.
+/// Decides about requests, and learns from their responses.
 ///
-/// `inspect` before the service answers, `observe` after. Both take `&self`, hold no lock but that of one shard of one
-/// map at a time, and do no I/O; share the engine between threads in an `Arc`.
+/// All methods take `&self`, hold no lock but that of one shard of one map at a time, and do no I/O; share the engine
+/// between threads in an `Arc`. [`inspect`](Self::inspect) is the short form for services without phases;
+/// [`Transaction`] says which phases there are.
 ///
 /// ```
 /// use aiwaf_core::{Engine, Outcome, Request, Timestamp};
@@ -48,309 +52,344 @@ use crate::verdict::{BanWeight, CountryCode, Finding, Reason, Verdict};
 /// let request = Request::new("203.0.113.9".parse()?, Timestamp::from_unix_seconds(1.7e9))
 ///     .with_method("GET").with_uri("/").with_protocol("HTTP/1.1").with_headers(&headers);
 ///
-/// assert!(engine.inspect(&request).is_allowed());
-/// engine.observe(&request, &Outcome::new(200, Duration::from_millis(3)));
+/// let mut transaction = engine.begin(&request);
+/// engine.request_head(&mut transaction, &request);
+/// assert!(transaction.is_allowed());
+/// engine.response(&mut transaction, &request, &Outcome::new(200, Duration::from_millis(3)));
 ///
 /// let probe = request.with_uri("/.env");
 /// let verdict = engine.inspect(&probe);
 /// assert_eq!(verdict.finding.unwrap().reason.to_string(), "Keyword block: .env");
-/// assert!(!engine.inspect(&request).is_allowed(), "whoever probes is banned");
+/// assert!(!engine.inspect(&request).is_allowed(), "a client that probes is banned");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Engine {
     settings: Settings,
     enabled: ProtectionSet,
     monitored: ProtectionSet,
-    ip_keyword_block: IpKeywordBlock,
-    rate_limit: RateLimit,
-    geo_block: GeoBlock,
-    header_validation: HeaderValidation,
-    uuid_tamper: UuidTamper,
-    honeypot: Honeypot,
-    ai_anomaly: AiAnomaly,
-    /// Only if it is enabled, for its rules take some megabytes.
-    attack_signatures: Option<AttackSignatures>,
-    known_paths: KnownPaths,
+    detectors: Detectors,
+    countries: Option<Arc<dyn CountryLookup>>,
+    clients: ClientTable<ClientRecord>,
+    site: SitePaths,
     lists: LiveLists,
     bans: Bans,
-    would_be: WouldBe,
     path_rules: PathRules,
     routes: Routes,
     counters: statistics::Counters,
 }
 
-/// What was worked out about a request before anybody judges it.
-struct Context<'c> {
-    inspection: Inspection<'c>,
-    applicable: Applicable,
-    rule: Option<&'c CompiledRule>,
+/// Generates the set of detectors, and the phases, from the registration table.
+macro_rules! define_detectors {
+    ($($variant:ident $name:ident ($detector:ident, $settings:ident)
+        presets [$($preset:ident)*] aliases [$($alias:literal)*] $description:literal;)*) => {
+        /// The detectors; of protections that are not enabled there are none, for some take megabytes.
+        struct Detectors {
+            $($name: Option<crate::detect::$name::$detector>,)*
+            custom: CustomDetectors,
+        }
+
+        impl Detectors {
+            fn build(
+                settings: &Settings,
+                enabled: ProtectionSet,
+                inputs: &crate::detect::Inputs<'_>,
+            ) -> Result<Self, crate::detect::DetectorError> {
+                Ok(Self {
+                    $($name: enabled
+                        .contains(Protection::$variant)
+                        .then(|| crate::detect::BuiltIn::build(&settings.$name, inputs))
+                        .transpose()?,)*
+                    custom: CustomDetectors::default(),
+                })
+            }
+        }
+
+        impl Engine {
+            /// Asks all detectors but `attack_signatures` about the head of a request, in the table's order, then the
+            /// service's own, until an enforced one has a finding. Runs under the lock of the client's record, so each
+            /// has to be quick.
+            fn judge_head(&self, subject: &Subject<'_>, head: &Head<'_>, record: &mut ClientRecord, judgement: &mut Judgement) {
+                $(if !matches!(Protection::$variant, Protection::AttackSignatures)
+                    && self.is_due(Protection::$variant, subject, judgement)
+                    && let Some(detector) = &self.detectors.$name
+                    && let Some(finding) = detector.head(head, &mut record.$name, &mut judgement.memory.$name)
+                    && self.note(subject, record, judgement, finding)
+                {
+                    return;
+                })*
+                for (index, protection) in self.detectors.custom.protections().enumerate() {
+                    if self.is_due(protection, subject, judgement)
+                        && let Some(finding) = self.detectors.custom.head(
+                            index,
+                            head,
+                            &mut record.rare().custom,
+                            &mut judgement.memory.custom,
+                        )
+                        && self.note(subject, record, judgement, finding)
+                    {
+                        return;
+                    }
+                }
+            }
+
+            /// Asks all detectors about a chunk of the body, until an enforced one has a finding.
+            fn judge_body(&self, subject: &Subject<'_>, body: &Body<'_>, judgement: &mut Judgement) {
+                $(if self.is_due(Protection::$variant, subject, judgement)
+                    && let Some(detector) = &self.detectors.$name
+                    && let Some(finding) = detector.body(body, &mut judgement.memory.$name)
+                    && self.note_unlocked(subject, judgement, finding)
+                {
+                    return;
+                })*
+                for (index, protection) in self.detectors.custom.protections().enumerate() {
+                    if self.is_due(protection, subject, judgement)
+                        && let Some(finding) = self.detectors.custom.body(index, body, &mut judgement.memory.custom)
+                        && self.note_unlocked(subject, judgement, finding)
+                    {
+                        return;
+                    }
+                }
+            }
+
+            /// Shows a response to the detectors of `applied`.
+            fn show_response(&self, applied: ProtectionSet, response: &Response<'_>, record: &mut ClientRecord) {
+                $(if applied.contains(Protection::$variant)
+                    && let Some(detector) = &self.detectors.$name
+                {
+                    detector.response(response, &mut record.$name);
+                })*
+                for (index, protection) in self.detectors.custom.protections().enumerate() {
+                    if applied.contains(protection) {
+                        self.detectors.custom.response(index, response, &mut record.rare().custom);
+                    }
+                }
+            }
+        }
+    };
 }
 
-impl Engine {
-    /// The headers, in lower case, that [`observe`](Self::observe) and
-    /// [`AccessRecord::from_request`](crate::AccessRecord::from_request) read: an adapter that can't keep the whole head
-    /// of a request until the answer is there keeps these.
-    pub const OBSERVED_HEADERS: [&str; 10] = [
-        "accept",
-        "content-type",
-        "host",
-        "origin",
-        "referer",
-        "sec-fetch-dest",
-        "sec-fetch-mode",
-        "sec-fetch-site",
-        "user-agent",
-        "x-requested-with",
-    ];
+for_each_detector!(define_detectors);
 
-    /// All protections with their defaults, until the builder is told otherwise.
+impl Engine {
+    /// A builder with all protections at their defaults.
     pub fn builder() -> EngineBuilder {
         EngineBuilder::default()
     }
 
-    /// Judges a request before the service answers it.
+    /// Judges a request and its body, if it has one, before the service answers: the short form of a transaction whose
+    /// response teaches nothing.
     ///
-    /// Costs about a microsecond, and no heap allocation if nothing objects and the client is known. A client that is
-    /// banned by this call is turned away from its next request on.
+    /// Costs about a microsecond, and no heap allocation if nothing is found and the client is known. A client that is
+    /// banned by this call is blocked from its next request on.
     pub fn inspect(&self, request: &Request<'_>) -> Verdict {
-        let verdict = self.judge(request);
-        self.counters.count(&verdict);
-        verdict
+        let mut transaction = self.begin(request);
+        self.request_head(&mut transaction, request);
+        if transaction.wants_body() && !request.body.is_empty() {
+            self.request_body(&mut transaction, request, request.body, true);
+        }
+        transaction.into_verdict()
     }
 
-    /// Whether a protection that runs looks at bodies at all.
-    pub fn reads_bodies(&self) -> bool {
-        self.enabled.iter().any(|protection| self.settings.body_bytes(protection) > 0)
-    }
-
-    /// How many bytes of this request's body, counted from its beginning, are worth waiting for before
-    /// [`inspect`](Self::inspect) is asked; 0 if no protection that applies looks at bodies, or if the client is denied
-    /// whatever it sends. `request` needs no body. Costs less than half of `inspect`, and changes nothing.
-    pub fn wanted_body_bytes(&self, request: &Request<'_>) -> usize {
+    /// Begins a transaction: works out, once, which protections apply to the request. Costs some hundred instructions,
+    /// and changes nothing.
+    pub fn begin(&self, request: &Request<'_>) -> Transaction {
         let snapshot = self.lists.snapshot();
-        if !self.reads_bodies() || snapshot.is_whitelisted(request.client) {
-            return 0;
-        }
-        let mut path = Buffer::new();
-        let route = self.routes.find(request.path);
-        let request = request.with_route(request.route.or(route.map(|route| &*route.pattern)));
-        let context = self.context(&request, route, &snapshot, &mut path);
-        let applicable = context.applicable.protections;
-        let enforced = applicable.difference(self.monitored);
-        if enforced.contains(Protection::IpKeywordBlock)
-            && self.blacklisted(&context.inspection, &snapshot).is_some()
-        {
-            return 0;
-        }
-        applicable.iter().map(|protection| self.settings.body_bytes(protection)).max().unwrap_or(0)
-    }
-
-    fn judge(&self, request: &Request<'_>) -> Verdict {
-        let snapshot = self.lists.snapshot();
-        if snapshot.is_whitelisted(request.client) {
-            let log = ProtectionSet::EMPTY.with(Protection::Logging);
-            return Verdict::allow(self.enabled.intersection(log));
-        }
-        let mut path = Buffer::new();
-        let route = self.routes.find(request.path);
-        let request = request.with_route(request.route.or(route.map(|route| &*route.pattern)));
-        let context = self.context(&request, route, &snapshot, &mut path);
-        let mut verdict = Verdict::allow(context.applicable.protections);
-        verdict.monitored.extend(self.would_be_blacklisted(&context));
-        for protection in context.applicable.protections.iter() {
-            let is_monitored = self.monitored.contains(protection);
-            // Enforcing would have stopped at the first objection: what is monitored stops there, too.
-            if is_monitored && !verdict.monitored.is_empty() {
-                continue;
-            }
-            let Some(mut finding) = self.ask(protection, &context, &snapshot) else { continue };
-            // Any page can make its readers ask for anything, and must not get them banned by it.
-            if asked_by_another_site(&request) {
-                finding.weight = BanWeight::Nothing;
-            }
-            if is_monitored {
-                self.remember_would_be_ban(&context.inspection, &finding, &snapshot);
-                verdict.monitored.push(finding);
-            } else {
-                verdict.ban = self.ban_for(&context.inspection, &finding, &snapshot);
-                verdict.action = finding.action;
-                verdict.finding = Some(Box::new(finding));
-                break;
-            }
-        }
-        if verdict.is_allowed() && !verdict.monitored.is_empty() {
-            self.would_be.deny(&request, context.inspection.client);
-        }
-        verdict
-    }
-
-    /// What is to be known about a request before anybody judges it. The path's normal form is written into `path`.
-    fn context<'c>(
-        &'c self,
-        request: &'c Request<'_>,
-        route: Option<&Route>,
-        snapshot: &Snapshot,
-        path: &'c mut Buffer,
-    ) -> Context<'c> {
-        let repaired = normalize_path(request.path, path);
-        let exemption = snapshot
-            .exempt_paths
-            .find(path)
-            .filter(|exemption| *exemption == Exemption::Full || may_be_asset(request));
-        let rule = self.path_rules.find(path);
-        let policy = route.map(|route| route.policy(repaired));
-        let applicable = policy::resolve(self.enabled, exemption, policy, rule, repaired);
-        let client = ClientKey::new(request.client, self.settings.client.ipv6_prefix);
-        Context { inspection: Inspection { request, client, path }, applicable, rule }
-    }
-
-    /// Whether the site is known to answer this path: a route is registered for it, or several clients got an answer.
-    fn is_known_path(&self, inspection: &Inspection<'_>) -> bool {
-        // A route that takes any path says nothing about this one.
-        inspection.request.route.is_some_and(|pattern| !pattern.contains("{*"))
-            || self.known_paths.is_known(inspection.path)
-    }
-
-    fn ask(&self, protection: Protection, context: &Context<'_>, snapshot: &Snapshot) -> Option<Finding> {
-        let inspection = &context.inspection;
-        match protection {
-            Protection::IpKeywordBlock => {
-                let applicable = &context.applicable;
-                self.blacklisted(inspection, snapshot).or_else(|| {
-                    let keywords = (!applicable.blacklist_only).then_some(&snapshot.keywords)?;
-                    let is_known_path = || self.is_known_path(inspection);
-                    self.ip_keyword_block.inspect(inspection, keywords, applicable.asset, is_known_path)
-                })
-            }
-            Protection::RateLimit => self.rate_limit.inspect(inspection, &self.rate_scope(context.rule)),
-            Protection::GeoBlock => self.geo_block.inspect(inspection, &snapshot.countries),
-            Protection::HeaderValidation => self.header_validation.inspect(inspection),
-            Protection::UuidTamper => self.uuid_tamper.inspect(inspection),
-            Protection::Honeypot => self.honeypot.inspect(inspection),
-            Protection::AiAnomaly => self.ai_anomaly.inspect(inspection),
-            Protection::AttackSignatures => {
-                self.attack_signatures.as_ref()?.inspect(inspection, context.applicable.asset)
-            }
-            Protection::Logging => None,
-        }
-    }
-
-    fn blacklisted(&self, inspection: &Inspection<'_>, snapshot: &Snapshot) -> Option<Finding> {
-        let time = inspection.request.time;
-        let active = |ban: &BanRecord| ban.is_active(time).then(|| Box::<str>::from(&*ban.reason));
-        let reason = self
-            .lists
-            .find_ban(snapshot, inspection.client, inspection.request.client, time, active)
-            .flatten()?;
-        Some(already_banned(reason))
-    }
-
-    /// What the blacklist would say if monitored protections had banned whom they would have.
-    fn would_be_blacklisted(&self, context: &Context<'_>) -> Option<Finding> {
-        if self.monitored.is_empty() || !context.applicable.protections.contains(Protection::IpKeywordBlock) {
-            return None;
-        }
-        let Inspection { request, client, .. } = context.inspection;
-        self.would_be.banned(client, request.time).map(already_banned)
-    }
-
-    fn rate_scope(&self, rule: Option<&CompiledRule>) -> RateScope {
-        let limits = &self.settings.rate_limit;
-        let overrides = rule.and_then(|rule| Some((rule.number, rule.rate_limit?)));
-        let Some((index, overrides)) = overrides else {
-            return RateScope { index: 0, window: limits.window, max: limits.max, flood: limits.flood };
+        let is_whitelisted = snapshot.is_whitelisted(request.client);
+        let context = self.context(request, &snapshot);
+        let applied = if is_whitelisted {
+            self.enabled.intersection(ProtectionSet::EMPTY.with(Protection::Logging))
+        } else {
+            context.applied.protections
         };
-        let max = overrides.max.unwrap_or(limits.max);
-        // Without a flood of its own, a rule keeps the proportion between flood and limit.
-        let scaled = || u64::from(max) * u64::from(limits.flood) / u64::from(limits.max.max(1));
-        let flood = overrides.flood.unwrap_or_else(|| u32::try_from(scaled()).unwrap_or(u32::MAX));
-        RateScope {
-            index,
-            window: overrides.window.unwrap_or(limits.window),
-            max,
-            flood: flood.clamp(max, 200_000),
-        }
+        let judgement = Judgement {
+            verdict: Verdict::allow(applied),
+            is_whitelisted,
+            wants_body: false,
+            is_shadow_blocked: false,
+            memory: RequestMemory::default(),
+        };
+        Transaction { context, judgement }
     }
 
-    /// Bans the client if this hit makes enough of them.
-    fn ban_for(
-        &self,
-        inspection: &Inspection<'_>,
-        finding: &Finding,
-        snapshot: &Snapshot,
-    ) -> Option<Box<BlacklistEntry>> {
-        let (client, time) = (inspection.client, inspection.request.time);
-        let settings = &self.settings.bans;
-        let ban_after = self.settings.ban_after(finding.protection);
-        let listed = self.listed_ban(inspection, snapshot);
-        let mut entry = self.bans.register(client, finding, ban_after, time, listed)?;
-        if settings.capture_extended_request_info {
-            entry.extended_request_info = Some(request_info::describe(inspection.request, settings));
-        }
-        self.lists.ban(client, entry.clone());
-        Some(Box::new(entry))
-    }
-
-    fn remember_would_be_ban(&self, inspection: &Inspection<'_>, finding: &Finding, snapshot: &Snapshot) {
-        let ban_after = self.settings.ban_after(finding.protection);
-        let listed = self.listed_ban(inspection, snapshot);
-        self.would_be.register(inspection.client, finding, ban_after, inspection.request.time, listed);
-    }
-
-    fn listed_ban(&self, inspection: &Inspection<'_>, snapshot: &Snapshot) -> Option<EarlierBan> {
-        let request = inspection.request;
-        self.lists
-            .find_ban(snapshot, inspection.client, request.client, request.time, |ban| EarlierBan::from(ban))
-    }
-
-    /// Learns from how a request ended that was allowed. Costs about as much as `inspect`.
-    ///
-    /// Don't call it for requests that the engine denied: what they asked for is no sign of what the site has. Call it
-    /// with the client, time and path that `inspect` saw: by these the engine knows again what protections in monitor
-    /// mode would have denied. Those learn nothing from such a request, as if they had; one thing can't be told in
-    /// monitor mode: what the keywords would do that `ai_anomaly` would learn, for those are put on no list.
-    pub fn observe(&self, request: &Request<'_>, outcome: &Outcome) {
-        let snapshot = self.lists.snapshot();
-        if snapshot.is_whitelisted(request.client) {
+    /// The first phase: judges the head of the request with which `transaction` was begun. A client that is banned
+    /// already costs a look-up and nothing else.
+    pub fn request_head(&self, transaction: &mut Transaction, request: &Request<'_>) {
+        self.counters.count_request();
+        let Transaction { context, judgement } = transaction;
+        if judgement.is_whitelisted {
             return;
         }
-        let mut path = Buffer::new();
-        let route = self.routes.find(request.path);
-        let request = request.with_route(request.route.or(route.map(|route| &*route.pattern)));
-        let context = self.context(&request, route, &snapshot, &mut path);
-        let mut applied = context.applicable.protections;
-        let inspection = context.inspection;
-        let mut paths_are_known = true;
-        if !self.monitored.is_empty() && self.would_be.was_denied(&request, inspection.client) {
+        let snapshot = &self.lists.snapshot();
+        let ban = if context.applied.protections.contains(Protection::IpKeywordBlock) {
+            self.active_ban(context, snapshot)
+        } else {
+            None
+        };
+        if let Some(finding) = &ban
+            && !self.monitored.contains(Protection::IpKeywordBlock)
+        {
+            self.enforce(judgement, finding.clone());
+            return;
+        }
+        let headers = request.headers.map(KnownHeaders::read).unwrap_or_default();
+        context.facts = Facts::of(request, &headers);
+        let subject = Subject { context, request, snapshot };
+        let head = Head {
+            request,
+            client: context.client,
+            path: &context.path,
+            context,
+            headers,
+            facts: context.facts,
+            route: self.route_of(context, request),
+            country: self.needed_country(&subject),
+            lists: snapshot,
+            site: &self.site,
+        };
+        self.clients.update(context.client, |record| {
+            self.note_shadow_ban(&subject, record, judgement);
+            if let Some(finding) = ban
+                && self.is_due(Protection::IpKeywordBlock, &subject, judgement)
+            {
+                self.note(&subject, record, judgement, finding);
+            }
+            self.judge_head(&subject, &head, record, judgement);
+        });
+        if judgement.verdict.is_allowed()
+            && self.is_due(Protection::AttackSignatures, &subject, judgement)
+            && let Some(signatures) = &self.detectors.attack_signatures
+            && let Some(finding) = signatures.head(&head, &mut (), &mut judgement.memory.attack_signatures)
+        {
+            self.note_unlocked(&subject, judgement, finding);
+        }
+        self.put_in_force(context.client, judgement);
+        judgement.is_shadow_blocked = !judgement.verdict.monitored.is_empty();
+        judgement.wants_body = judgement.verdict.is_allowed() && self.reads_body(context.applied.protections);
+    }
+
+    /// The second phase: judges the next bytes of the request's body, of which `is_end` says whether they are the last.
+    /// `request` needs its headers and no body. Does nothing if [`Transaction::wants_body`] is false.
+    pub fn request_body(
+        &self,
+        transaction: &mut Transaction,
+        request: &Request<'_>,
+        chunk: &[u8],
+        is_end: bool,
+    ) {
+        let Transaction { context, judgement } = transaction;
+        if !judgement.wants_body {
+            return;
+        }
+        let subject = Subject { context, request, snapshot: &self.lists.snapshot() };
+        self.judge_body(&subject, &Body { request, context, chunk, is_end }, judgement);
+        self.put_in_force(context.client, judgement);
+        judgement.is_shadow_blocked = !judgement.verdict.monitored.is_empty();
+        judgement.wants_body = judgement.verdict.is_allowed() && !is_end;
+    }
+
+    /// The last phase: learns from the response. Does nothing for a request that was refused: what it asked for does not
+    /// tell what the site has. `request` needs method, path and query, and no headers.
+    ///
+    /// Protections in monitor mode learn nothing from a request that they would have blocked, as if they had. What can't
+    /// be told in monitor mode is the effect of the keywords that `ai_anomaly` would learn, for those are put on no list.
+    pub fn response(&self, transaction: &mut Transaction, request: &Request<'_>, outcome: &Outcome) {
+        let Transaction { context, judgement } = transaction;
+        if judgement.is_whitelisted || !judgement.verdict.is_allowed() {
+            return;
+        }
+        let snapshot = &self.lists.snapshot();
+        let mut applied = context.applied.protections;
+        let mut paths_are_learned = true;
+        if judgement.is_shadow_blocked {
             // Enforced, what is monitored would never have seen this answer. What is enforced learns from it, as ever.
             applied = applied.difference(self.monitored);
             let asking = ProtectionSet::EMPTY.with(Protection::IpKeywordBlock).with(Protection::AiAnomaly);
-            paths_are_known = !asking.intersection(self.enabled).difference(self.monitored).is_empty();
+            paths_are_learned = !asking.intersection(self.enabled).difference(self.monitored).is_empty();
         }
-        let keyword_hits = if applied.contains(Protection::AiAnomaly) {
-            snapshot.keywords.count(inspection.path, request.query)
-        } else {
-            0
+        let is_get = context.facts.has(Facts::GET);
+        let mut response = Response {
+            request,
+            context,
+            outcome: *outcome,
+            route: self.route_of(context, request),
+            lists: snapshot,
+            site: &self.site,
+            is_new_path: false,
+            learned: RefCell::default(),
         };
-        let known_path = self.is_known_path(&inspection);
-        let observation = Observation { inspection, known_path, outcome: *outcome, keyword_hits };
-        if paths_are_known {
-            self.known_paths.observe(&observation);
-        }
-        if applied.contains(Protection::UuidTamper) {
-            self.uuid_tamper.observe(&observation);
-        }
-        if applied.contains(Protection::Honeypot) {
-            self.honeypot.observe(&observation);
-        }
-        if applied.contains(Protection::AiAnomaly) {
-            let learned = self.ai_anomaly.observe(&observation, |word| snapshot.keywords.contains(word));
-            if !self.monitored.contains(Protection::AiAnomaly) {
-                for keyword in learned {
-                    self.lists.record(ListChange::AddKeyword(keyword));
-                }
+        self.clients.update(context.client, |record| {
+            if paths_are_learned {
+                let is_success = is_get && (200..400).contains(&outcome.status);
+                let shows_page = is_get && shows_page(context.facts, outcome.status);
+                response.is_new_path =
+                    self.site.note(context.path_hash, context.client, is_success, shows_page);
+            }
+            self.show_response(applied, &response, record);
+        });
+        if !self.monitored.contains(Protection::AiAnomaly) {
+            for keyword in response.learned.take() {
+                self.lists.record(ListChange::AddKeyword(keyword));
             }
         }
+    }
+
+    /// Learns from a request that is not judged and its response, such as those of a log: the short form of a transaction
+    /// without the request's phases.
+    pub fn observe(&self, request: &Request<'_>, outcome: &Outcome) {
+        let mut transaction = self.begin(request);
+        let headers = request.headers.map(KnownHeaders::read).unwrap_or_default();
+        transaction.context.facts = Facts::of(request, &headers);
+        self.response(&mut transaction, request, outcome);
+    }
+
+    /// Works out what is to be known about a request before any detector runs.
+    fn context(&self, request: &Request<'_>, snapshot: &Snapshot) -> Context {
+        let mut path = Buffer::new();
+        let repaired = normalize_path(request.path, &mut path);
+        let route = self.routes.find(request.path);
+        let registered = route.and_then(|number| self.routes.get(number));
+        let pattern = request.route.or(registered.map(|route| &*route.pattern));
+        let exemption = snapshot
+            .exempt_paths
+            .find(&path)
+            .filter(|exemption| *exemption == Exemption::Full || may_be_asset(request, pattern));
+        let rule = self.path_rules.find(&path);
+        let policy = registered.map(|route| route.policy(repaired));
+        let applied: Applied = policy::resolve(self.enabled, exemption, policy, rule, repaired);
+        Context {
+            client: ClientKey::new(request.client, self.settings.client.ipv6_prefix),
+            address: request.client,
+            time: request.time,
+            path_hash: hash_text(&path),
+            path: SmallVec::from_slice(&path),
+            rule: rule.map_or(0, |rule| rule.number),
+            route,
+            applied,
+            facts: Facts::default(),
+        }
+    }
+
+    /// The pattern of the route that will answer: the adapter's, or the registered one.
+    fn route_of<'r>(&'r self, context: &Context, request: &Request<'r>) -> Option<&'r str> {
+        let registered = || context.route.and_then(|number| self.routes.get(number));
+        request.route.or_else(|| registered().map(|route| &*route.pattern))
+    }
+
+    /// Reports whether a detector of these protections reads bodies.
+    fn reads_body(&self, applied: ProtectionSet) -> bool {
+        let bodies = ProtectionSet::CUSTOM.with(Protection::AttackSignatures);
+        !applied.intersection(bodies).intersection(self.enabled).is_empty()
+    }
+
+    /// Reports whether a protection that runs reads bodies at all.
+    pub fn reads_bodies(&self) -> bool {
+        self.reads_body(self.enabled)
+    }
+
+    /// Maximum number of bytes of a body that adapters read before they let the service answer; 0 if no detector reads
+    /// bodies.
+    pub fn body_read_ahead(&self) -> usize {
+        if self.reads_bodies() { self.settings.attack_signatures.max_body_bytes } else { 0 }
     }
 
     /// Puts `lists` in force for the next request. `contained` is the highest number that the sink gave to a change
@@ -370,15 +409,17 @@ impl Engine {
         self.lists.publish_additions(bans, contained);
     }
 
-    /// Judges behaviour by `model` from now on, or without any.
+    /// Replaces the model that `ai_anomaly` scores with; `None` scores without one.
     pub fn set_model(&self, model: Option<Box<dyn AnomalyModel>>) {
-        self.ai_anomaly.set_model(model);
+        if let Some(detector) = &self.detectors.ai_anomaly {
+            detector.set_model(model);
+        }
     }
 
-    /// Compiles the patterns of all rules now: about a second of work. Each is compiled when it is first asked for
+    /// Compiles the patterns of all rules now: about a second of work. Each is compiled when it is first needed
     /// otherwise, which makes that one request wait for some milliseconds.
     pub fn warm_up(&self) {
-        if let Some(signatures) = &self.attack_signatures {
+        if let Some(signatures) = &self.detectors.attack_signatures {
             signatures.compile();
         }
     }
@@ -393,29 +434,46 @@ impl Engine {
         self.enabled
     }
 
-    /// Whether a protection runs, in whatever mode.
+    /// Reports whether a protection runs, in whatever mode.
     pub fn is_enabled(&self, protection: Protection) -> bool {
         self.enabled.contains(protection)
     }
 
-    /// What it has decided since it was built.
+    /// Counts of its decisions since it was built.
     pub fn statistics(&self) -> Statistics {
         self.counters.read()
     }
 
     /// The country of an address, if a country database is there and knows it.
     pub fn country_of(&self, address: IpAddr) -> Option<CountryCode> {
-        self.geo_block.country_of(ClientKey::new(address, self.settings.client.ipv6_prefix), address)
+        let client = ClientKey::new(address, self.settings.client.ipv6_prefix);
+        self.look_up_country(client, address)
+    }
+
+    /// The country, if a detector needs it.
+    fn needed_country(&self, subject: &Subject<'_>) -> Option<CountryCode> {
+        let Subject { context, snapshot, .. } = subject;
+        let is_needed = context.applied.protections.contains(Protection::GeoBlock)
+            && self.detectors.geo_block.as_ref().is_some_and(|geo| geo.needs_country(&snapshot.countries));
+        if is_needed { self.look_up_country(context.client, context.address) } else { None }
+    }
+
+    fn look_up_country(&self, client: ClientKey, address: IpAddr) -> Option<CountryCode> {
+        let countries = self.countries.as_deref()?;
+        let known = self.clients.get(client, |record| record.geo_block);
+        if let Some(ClientCountry::Known(country)) = known {
+            return country;
+        }
+        // Outside of the lock: a look-up that another thread repeats costs less than one that it waits for.
+        let country = countries.country(address);
+        self.clients.update(client, |record| record.geo_block = ClientCountry::Known(country));
+        country
     }
 }
 
-fn already_banned(reason: Box<str>) -> Finding {
-    Finding::block(Protection::IpKeywordBlock, Reason::Blacklisted(reason)).with_weight(BanWeight::Nothing)
-}
-
-/// Whether it can be a file that merely looks like one by its path: it is fetched, and not made by a route that takes
-/// anything for its parameter (`/items/{id}` for `/items/7.css`).
-fn may_be_asset(request: &Request<'_>) -> bool {
-    let is_made = request.route.is_some_and(|pattern| pattern.contains('{') && !pattern.contains("{*"));
+/// Reports whether a path that looks like a file can be one: it is fetched, and not made by a route that takes anything
+/// for its parameter (`/items/{id}` for `/items/7.css`).
+fn may_be_asset(request: &Request<'_>, route: Option<&str>) -> bool {
+    let is_made = route.is_some_and(|pattern| pattern.contains('{') && !pattern.contains("{*"));
     matches!(request.method, "GET" | "HEAD" | "") && !is_made
 }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use super::Engine;
 use crate::access_log::{AccessRecord, LoggedClient};
 use crate::behavior::ClientEvent;
 use crate::client::ClientKey;
-use crate::decode::Buffer;
+use crate::detect::{INLINE_PATH, is_known_path};
 use crate::protection::Protection;
 use crate::request::Request;
 use crate::request_line::origin_form;
@@ -14,7 +16,7 @@ use crate::request_line::origin_form;
 /// Where the normal forms of recorded requests are written; reused from one to the next.
 #[derive(Debug, Default)]
 pub struct RecordBuffers {
-    path: Buffer,
+    path: SmallVec<[u8; INLINE_PATH]>,
 }
 
 /// A request of a log, as the engine sees requests.
@@ -61,21 +63,21 @@ impl Engine {
         let request = Request::new(address.unwrap_or(crate::client::UNKNOWN_CLIENT), record.time)
             .with_method(method)
             .with_uri(target);
-        let route = self.routes.find(request.path);
-        let request = request.with_route(route.map(|route| &*route.pattern));
-        let context = self.context(&request, route, &snapshot, &mut buffers.path);
+        let context = self.context(&request, &snapshot);
         let client = match &record.client {
-            LoggedClient::Address(_) => context.inspection.client,
+            LoggedClient::Address(_) => context.client,
             LoggedClient::Name(name) => ClientKey::of_name(name),
         };
-        let inspection = &context.inspection;
-        let keyword_hits = snapshot.keywords.count(inspection.path, request.query);
-        let known_path = self.is_known_path(inspection);
+        let keyword_hits = snapshot.keywords.count(&context.path, request.query);
+        let route = self.route_of(&context, &request);
+        let known_path = is_known_path(route, &self.site, &context);
         let denied = record.block.as_ref().is_some_and(|mark| !mark.monitored);
-        let is_observed = !denied && context.applicable.protections.contains(Protection::AiAnomaly);
+        let is_observed = !denied && context.applied.protections.contains(Protection::AiAnomaly);
         if !denied {
-            self.known_paths.note(inspection.path, method, record.status, client);
+            let is_success = method == "GET" && (200..400).contains(&record.status);
+            self.site.note(context.path_hash, client, is_success, false);
         }
+        buffers.path = context.path;
         RecordedRequest {
             client,
             has_address: address.is_some(),

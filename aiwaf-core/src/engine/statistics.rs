@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::protection::Protection;
-use crate::verdict::{Action, Verdict};
+use crate::verdict::{Action, Finding};
 
 /// What an engine has decided since it was built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,25 +34,26 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    pub(super) fn count(&self, verdict: &Verdict) {
-        let add = |counter: &AtomicU64| {
-            counter.fetch_add(1, Ordering::Relaxed);
-        };
+    pub(super) fn count_request(&self) {
         add(&self.requests);
-        match verdict.action {
+    }
+
+    /// Counts a finding that refuses a request.
+    pub(super) fn count_enforced(&self, finding: &Finding, is_ban: bool) {
+        match finding.action {
             Action::Allow => {}
             Action::Block => add(&self.blocked),
             Action::Throttle { .. } => add(&self.throttled),
         }
-        if verdict.ban.is_some() {
+        if is_ban {
             add(&self.bans);
         }
-        if let Some(finding) = &verdict.finding {
-            at(&self.enforced, finding.protection).map(add);
-        }
-        for finding in &verdict.monitored {
-            at(&self.monitored, finding.protection).map(add);
-        }
+        self.enforced.get(finding.protection.index()).map(add);
+    }
+
+    /// Counts a finding of a protection in monitor mode.
+    pub(super) fn count_monitored(&self, finding: &Finding) {
+        self.monitored.get(finding.protection.index()).map(add);
     }
 
     pub(super) fn read(&self) -> Statistics {
@@ -71,7 +72,6 @@ impl Counters {
     }
 }
 
-fn at(counters: &[AtomicU64], protection: Protection) -> Option<&AtomicU64> {
-    let index = Protection::ALL.iter().position(|other| *other == protection)?;
-    counters.get(index)
+fn add(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
 }

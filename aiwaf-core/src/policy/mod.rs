@@ -9,7 +9,7 @@ pub use routes::{InvalidRoute, RoutePolicy};
 
 pub(crate) use exempt_paths::{ExemptPaths, Exemption, MAX_PATTERN};
 pub(crate) use path_rules::{CompiledRule, PathRules};
-pub(crate) use routes::{Route, Routes};
+pub(crate) use routes::Routes;
 
 use crate::protection::{Protection, ProtectionSet};
 

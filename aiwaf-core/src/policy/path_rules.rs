@@ -79,7 +79,6 @@ pub(crate) struct PathRules {
 pub(crate) struct CompiledRule {
     prefix: Box<[u8]>,
     pub(crate) disable: ProtectionSet,
-    pub(crate) rate_limit: Option<RateLimitOverride>,
     /// A number of its own, from 1 on; 0 is "no rule".
     pub(crate) number: u16,
 }
@@ -92,7 +91,6 @@ impl PathRules {
             .map(|(rule, number)| CompiledRule {
                 prefix: normalize_pattern(&rule.prefix),
                 disable: rule.disable.iter().copied().collect(),
-                rate_limit: rule.rate_limit,
                 number,
             })
             .collect();

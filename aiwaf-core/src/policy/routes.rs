@@ -84,8 +84,9 @@ impl RoutePolicy {
 /// The routes of the service: their patterns, in the syntax of axum, and their policies.
 #[derive(Clone, Default)]
 pub(crate) struct Routes {
-    any: bool,
-    router: matchit::Router<Route>,
+    routes: Vec<Route>,
+    /// Positions in `routes`.
+    router: matchit::Router<u32>,
 }
 
 #[derive(Clone)]
@@ -110,19 +111,24 @@ impl Routes {
         if !pattern.starts_with('/') {
             return Err(invalid("it must begin with `/`".into()));
         }
-        self.any = true;
-        self.router
-            .insert(pattern, Route { pattern: pattern.into(), policy })
-            .map_err(|error| invalid(error.to_string()))
+        let number = u32::try_from(self.routes.len()).map_err(|error| invalid(error.to_string()))?;
+        self.router.insert(pattern, number).map_err(|error| invalid(error.to_string()))?;
+        self.routes.push(Route { pattern: pattern.into(), policy });
+        Ok(())
     }
 
-    /// The route that will answer `path`, which is looked at as sent, as the service's own router does.
-    pub(crate) fn find(&self, path: &[u8]) -> Option<&Route> {
-        if !self.any {
+    /// The number of the route that will answer `path`, which is compared as sent, as the service's own router does.
+    pub(crate) fn find(&self, path: &[u8]) -> Option<u32> {
+        if self.routes.is_empty() {
             return None;
         }
         let path = std::str::from_utf8(path).ok()?;
-        self.router.at(path).ok().map(|found| found.value)
+        self.router.at(path).ok().map(|found| *found.value)
+    }
+
+    /// The route with this number.
+    pub(crate) fn get(&self, number: u32) -> Option<&Route> {
+        self.routes.get(number as usize)
     }
 }
 
@@ -144,11 +150,11 @@ mod tests {
         for pattern in ["/", "/items/{id}", "/files/{*path}"] {
             routes.insert(pattern, RoutePolicy::default()).unwrap();
         }
-        let find = |path: &str| routes.find(path.as_bytes()).map(|route| &*route.pattern);
+        let find = |path: &str| Some(&*routes.get(routes.find(path.as_bytes())?)?.pattern);
         assert_eq!(find("/items/7"), Some("/items/{id}"));
         assert_eq!(find("/files/a/b"), Some("/files/{*path}"));
         assert_eq!(find("/items"), None);
-        assert_eq!(routes.find(b"/\xff").map(|route| &*route.pattern), None);
+        assert_eq!(routes.find(b"/\xff"), None);
         let error = routes.insert("/items/{name}", RoutePolicy::default()).unwrap_err();
         assert!(error.to_string().contains("/items/{name}"), "{error}");
         assert!(routes.insert("items", RoutePolicy::default()).is_err());

@@ -50,6 +50,11 @@ impl Settings {
     pub fn check(&self) -> Result<(), SettingsError> {
         let day = 86_400;
         within("client.ipv6_prefix", self.client.ipv6_prefix, 16..=128)?;
+        if let Some(max_clients) = self.client.max_clients {
+            within("client.max_clients", max_clients, 1_000..=100_000_000)?;
+        }
+        within("client.max_memory_mib", self.client.max_memory_mib, 16..=65_536)?;
+        self.check_custom_protections()?;
         seconds_within("bans.window", self.bans.window, 1..=day)?;
         seconds_within("bans.duration", self.bans.duration, 0..=3650 * day)?;
         seconds_within(
@@ -105,6 +110,22 @@ impl Settings {
         within("logging.keep_files", self.logging.keep_files, 1..=1000)?;
         self.check_texts()?;
         self.check_path_rules()
+    }
+
+    /// What is set by name in `[protections]` is that of custom protections: built-in ones have a section.
+    fn check_custom_protections(&self) -> Result<(), SettingsError> {
+        let protections = &self.protections;
+        let named = protections.modes.keys().map(|protection| ("modes", protection));
+        for (table, protection) in named.chain(protections.ban_after.keys().map(|protection| ("ban_after", protection))) {
+            if !matches!(protection, Protection::Custom(_)) {
+                let allowed = format!("{protection}.{}", table.trim_end_matches('s'));
+                return Err(value(&format!("protections.{table}"), protection, allowed));
+            }
+        }
+        for (protection, hits) in &protections.ban_after {
+            within(&format!("protections.ban_after.{protection}"), *hits, 0..=1000)?;
+        }
+        Ok(())
     }
 
     fn check_texts(&self) -> Result<(), SettingsError> {

@@ -7,6 +7,7 @@ pub(crate) mod seconds;
 
 pub use check::SettingsError;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -85,13 +86,21 @@ pub struct ProtectionSettings {
     pub enabled: Vec<Protection>,
     /// These don't run (`AIWAF_DISABLE_MIDDLEWARES`). Default: empty.
     pub disabled: Vec<Protection>,
+    /// Modes of the service's own protections, by name; built-in ones have a section with a `mode`. Default: enforce.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub modes: BTreeMap<Protection, Mode>,
+    /// Number of hits within `bans.window` after which a protection of the service's own bans the client, by name; 0 is
+    /// never. Default: 0.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub ban_after: BTreeMap<Protection, u32>,
 }
 
 impl ProtectionSettings {
     /// What runs by these settings alone.
     pub fn selected(&self) -> ProtectionSet {
         let chosen = if self.enabled.is_empty() {
-            self.preset.map_or(ProtectionSet::ALL, Preset::protections)
+            // A service's own protections are there because it wants them.
+            self.preset.map_or(ProtectionSet::ALL, |preset| preset.protections().union(ProtectionSet::CUSTOM))
         } else {
             self.enabled.iter().copied().collect()
         };
@@ -108,11 +117,18 @@ pub struct ClientSettings {
     pub trusted_proxies: Vec<TrustedProxy>,
     /// IPv6 clients that share so many first bits are one client, 16 to 128. Default: 64.
     pub ipv6_prefix: u8,
+    /// Maximum number of clients that are remembered, 1,000 to 100,000,000; beyond that the one seen longest ago is
+    /// forgotten. About 150 bytes for a client seen once. Default: `rate_limit.max_clients`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_clients: Option<usize>,
+    /// Maximum memory in MiB for what is remembered of clients beyond their first request, 16 to 65,536; beyond that,
+    /// clients seen longest ago are forgotten. Default: 256.
+    pub max_memory_mib: usize,
 }
 
 impl Default for ClientSettings {
     fn default() -> Self {
-        Self { trusted_proxies: Vec::new(), ipv6_prefix: 64 }
+        Self { trusted_proxies: Vec::new(), ipv6_prefix: 64, max_clients: None, max_memory_mib: 256 }
     }
 }
 
@@ -250,51 +266,60 @@ impl Settings {
     /// How strict a protection is set, whether it is selected or not.
     pub fn mode(&self, protection: Protection) -> Mode {
         match protection {
-            Protection::IpKeywordBlock => self.ip_keyword_block.mode,
-            Protection::RateLimit => self.rate_limit.mode,
-            Protection::Honeypot => self.honeypot.mode,
-            Protection::HeaderValidation => self.header_validation.mode,
-            Protection::GeoBlock => self.geo_block.mode,
-            Protection::AiAnomaly => self.ai_anomaly.mode,
-            Protection::UuidTamper => self.uuid_tamper.mode,
-            Protection::AttackSignatures => self.attack_signatures.mode,
-            Protection::Logging => {
-                if self.logging.enabled {
-                    Mode::Enforce
-                } else {
-                    Mode::Off
-                }
-            }
+            Protection::Logging if !self.logging.enabled => Mode::Off,
+            Protection::Logging => Mode::Enforce,
+            Protection::Custom(_) => self.protections.modes.get(&protection).copied().unwrap_or_default(),
+            _ => self.section(protection).map_or(Mode::Off, |section| section.mode),
         }
     }
 
-    /// How many bytes of a body a protection looks at.
-    pub(crate) fn body_bytes(&self, protection: Protection) -> usize {
+    /// Sets how strict a protection is. `logging` can only be on or off: `monitor` leaves it on.
+    pub fn set_mode(&mut self, protection: Protection, mode: Mode) {
         match protection {
-            Protection::AttackSignatures => self.attack_signatures.max_body_bytes,
-            Protection::IpKeywordBlock
-            | Protection::RateLimit
-            | Protection::Honeypot
-            | Protection::HeaderValidation
-            | Protection::GeoBlock
-            | Protection::AiAnomaly
-            | Protection::UuidTamper
-            | Protection::Logging => 0,
+            Protection::Logging => self.logging.enabled = mode != Mode::Off,
+            Protection::Custom(_) => drop(self.protections.modes.insert(protection, mode)),
+            _ => self.set_section_mode(protection, mode),
         }
     }
 
-    /// How many hits ban a client; 0 is never.
+    /// Number of hits that ban a client; 0 is never.
     pub fn ban_after(&self, protection: Protection) -> u32 {
         match protection {
-            Protection::IpKeywordBlock => self.ip_keyword_block.ban_after,
-            Protection::RateLimit => self.rate_limit.ban_after,
-            Protection::Honeypot => self.honeypot.ban_after,
-            Protection::HeaderValidation => self.header_validation.ban_after,
-            Protection::GeoBlock => self.geo_block.ban_after,
-            Protection::AiAnomaly => self.ai_anomaly.ban_after,
-            Protection::UuidTamper => self.uuid_tamper.ban_after,
-            Protection::AttackSignatures => self.attack_signatures.ban_after,
             Protection::Logging => 0,
+            Protection::Custom(_) => self.protections.ban_after.get(&protection).copied().unwrap_or(0),
+            _ => self.section(protection).map_or(0, |section| section.ban_after),
         }
     }
 }
+
+/// What the section of every built-in protection has.
+struct Section {
+    mode: Mode,
+    ban_after: u32,
+}
+
+/// Generates what is the same for every section from the registration table of the detectors.
+macro_rules! define_sections {
+    ($($variant:ident $name:ident ($detector:ident, $settings:ident)
+        presets [$($preset:ident)*] aliases [$($alias:literal)*] $description:literal;)*) => {
+        impl Settings {
+            fn section(&self, protection: Protection) -> Option<Section> {
+                match protection {
+                    $(Protection::$variant => {
+                        Some(Section { mode: self.$name.mode, ban_after: self.$name.ban_after })
+                    })*
+                    Protection::Logging | Protection::Custom(_) => None,
+                }
+            }
+
+            fn set_section_mode(&mut self, protection: Protection, mode: Mode) {
+                match protection {
+                    $(Protection::$variant => self.$name.mode = mode,)*
+                    Protection::Logging | Protection::Custom(_) => {}
+                }
+            }
+        }
+    };
+}
+
+for_each_detector!(define_sections);

@@ -29,10 +29,20 @@ pub(crate) enum Arrival {
     Flood,
 }
 
-impl SlidingWindow {
-    /// Nobody came yet.
-    pub(crate) fn new() -> Self {
+impl Default for SlidingWindow {
+    /// No arrival yet.
+    fn default() -> Self {
         Self { newest: i64::MIN, log: Log::EMPTY }
+    }
+}
+
+impl SlidingWindow {
+    /// Bytes on the heap.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        match &self.log {
+            Log::Few { .. } => 0,
+            Log::Many(ring) => size_of::<Ring>() + ring.entries.capacity() * size_of::<u32>(),
+        }
     }
 
     /// Notes an arrival at `now` and judges it: at most `max` pass in any `window` (1 day at most), and from `flood`
@@ -239,7 +249,7 @@ mod tests {
     #[test]
     fn room_comes_back_exactly_when_the_oldest_leaves() {
         let window = Duration::from_secs(10);
-        let mut log = SlidingWindow::new();
+        let mut log = SlidingWindow::default();
         for (time, expected) in [
             (0, Arrival::Pass),
             (4, Arrival::Pass),
@@ -251,7 +261,7 @@ mod tests {
         ] {
             assert_eq!(log.arrive(second(time), window, 2, 100), expected, "{time}");
         }
-        let mut log = SlidingWindow::new();
+        let mut log = SlidingWindow::default();
         log.arrive(at(7), window, 1, 100);
         assert_eq!(log.arrive(at(10_000_006), window, 1, 100), Arrival::Full(Duration::from_micros(1)));
         assert_eq!(log.arrive(at(10_000_007), window, 1, 100), Arrival::Pass);
@@ -259,7 +269,7 @@ mod tests {
 
     #[test]
     fn refused_arrivals_count_towards_the_flood() {
-        let mut log = SlidingWindow::new();
+        let mut log = SlidingWindow::default();
         let mut arrive = |time| log.arrive(second(time), Duration::from_mins(1), 2, 5);
         assert_eq!([arrive(0), arrive(0)], [Arrival::Pass; 2]);
         assert!(matches!([arrive(1), arrive(1)], [Arrival::Full(_), Arrival::Full(_)]));
@@ -269,7 +279,7 @@ mod tests {
 
     #[test]
     fn with_flood_equal_to_max_all_of_max_pass() {
-        let mut log = SlidingWindow::new();
+        let mut log = SlidingWindow::default();
         let arrivals = [(); 4].map(|()| log.arrive(second(0), Duration::from_mins(1), 3, 3));
         assert_eq!(arrivals, [Arrival::Pass, Arrival::Pass, Arrival::Pass, Arrival::Flood]);
     }
@@ -277,7 +287,7 @@ mod tests {
     #[test]
     fn a_clock_that_is_set_back_locks_nobody_out() {
         let window = Duration::from_mins(1);
-        let mut log = SlidingWindow::new();
+        let mut log = SlidingWindow::default();
         for _ in 0..10 {
             log.arrive(second(1_000_000), window, 10, 1000);
         }
@@ -290,7 +300,7 @@ mod tests {
     fn ticks_wrap_without_notice() {
         // A steady client over more than two days, whose ticks wrap some eighty times.
         let window = Duration::from_secs(2000);
-        let mut log = SlidingWindow::new();
+        let mut log = SlidingWindow::default();
         for request in 0..200 {
             assert_eq!(log.arrive(second(request * 1000), window, 2, 10), Arrival::Pass, "{request}");
             let soon_after = second(request * 1000 + 1);
@@ -312,7 +322,7 @@ mod tests {
         ) {
             let step = u64::try_from(window.as_micros()).unwrap() / 1000;
             let tolerance = if window <= FINE_WINDOW { 0 } else { 100 };
-            let mut log = SlidingWindow::new();
+            let mut log = SlidingWindow::default();
             let mut time = 1_700_000_000_000_123i64;
             let mut passed = Vec::new();
             for gap in gaps {
@@ -343,7 +353,7 @@ mod tests {
         ) {
             let window = Duration::from_secs(20);
             let flood = max + more;
-            let mut log = SlidingWindow::new();
+            let mut log = SlidingWindow::default();
             let mut all: Vec<(i64, bool)> = Vec::new();
             let mut time = 0;
             for gap in gaps {
@@ -367,7 +377,7 @@ mod tests {
             arrivals in prop::collection::vec(
                 (any::<i64>(), any::<u64>(), any::<u32>(), prop_oneof![0..20u32, any::<u32>()]), 0..50)
         ) {
-            let mut log = SlidingWindow::new();
+            let mut log = SlidingWindow::default();
             for (time, window, max, flood) in arrivals {
                 log.arrive(at(time), Duration::from_micros(window), max, flood);
             }

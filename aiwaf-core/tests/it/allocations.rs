@@ -1,4 +1,4 @@
-//! An allowed request costs no heap allocation once its client is known.
+//! Neither an allowed request of a known client nor one of a banned client costs a heap allocation.
 
 use std::time::Duration;
 
@@ -21,17 +21,16 @@ fn allocations_of_an_allowed_get(engine: &Engine) -> u64 {
             .with_protocol("HTTP/1.1")
             .with_headers(&BROWSER)
     };
+    let exchange = |second: u32| {
+        let request = request(second);
+        let mut transaction = engine.begin(&request);
+        engine.request_head(&mut transaction, &request);
+        assert!(transaction.is_allowed());
+        engine.response(&mut transaction, &request, &Outcome::new(200, Duration::from_millis(5)));
+    };
     // Two minutes of one request a second: what is remembered of the client has its final size.
-    for second in 0..120 {
-        assert!(engine.inspect(&request(second)).is_allowed());
-        engine.observe(&request(second), &Outcome::new(200, Duration::from_millis(5)));
-    }
-    let measured = allocation_counter::measure(|| {
-        for second in 120..180 {
-            assert!(engine.inspect(&request(second)).is_allowed());
-        }
-    });
-    measured.count_total
+    (0..120).for_each(exchange);
+    allocation_counter::measure(|| (120..180).for_each(exchange)).count_total
 }
 
 #[test]
@@ -41,4 +40,18 @@ fn an_allowed_clean_get_allocates_nothing() {
         assert_eq!(allocations_of_an_allowed_get(&engine), 0, "{protection}");
     }
     assert_eq!(allocations_of_an_allowed_get(&Engine::builder().build().unwrap()), 0, "all");
+}
+
+#[test]
+fn blocked_client_allocates_nothing() {
+    let engine = Engine::builder().build().unwrap();
+    let now = Timestamp::from_unix_seconds(1.7e9);
+    let request = Request::new([203, 0, 113, 9].into(), now).with_method("GET").with_headers(&BROWSER);
+    assert!(engine.inspect(&request.with_uri("/.env")).ban.is_some());
+    let measured = allocation_counter::measure(|| {
+        for _ in 0..10 {
+            assert!(!engine.inspect(&request.with_uri("/Products/running-shoes")).is_allowed());
+        }
+    });
+    assert_eq!(measured.count_total, 0);
 }

@@ -103,7 +103,7 @@ proptest! {
             let denied = visit.exchange(&enforcing, status);
             let watched = visit.exchange(&monitoring, status);
             prop_assert!(watched.is_allowed() && watched.finding.is_none() && watched.ban.is_none());
-            prop_assert_eq!(denied.finding.as_deref(), watched.monitored.first(), "{:?} at {}", step, time);
+            prop_assert_eq!(denied.finding.as_ref(), watched.monitored.first(), "{:?} at {}", step, time);
             prop_assert!(watched.monitored.len() <= 1 && denied.monitored.is_empty());
         }
         let (denied, watched) = (enforcing.statistics(), monitoring.statistics());

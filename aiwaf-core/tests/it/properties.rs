@@ -118,14 +118,17 @@ proptest! {
                     .with_headers(&any.headers)
                     .with_body(&any.body)
                     .with_route(any.route.as_deref());
-                let verdict = engine.inspect(&request);
+                let mut transaction = engine.begin(&request);
+                engine.request_head(&mut transaction, &request);
+                engine.request_body(&mut transaction, &request, &any.body, true);
+                let verdict = transaction.verdict();
                 prop_assert_eq!(verdict.is_allowed(), verdict.finding.is_none());
                 if let Some(finding) = &verdict.finding {
                     prop_assert_eq!(finding.action, verdict.action);
                     prop_assert!(verdict.applied.contains(finding.protection));
                 }
                 prop_assert!(verdict.ban.is_none() || verdict.action == Action::Block);
-                engine.observe(&request, &Outcome::new(any.status, any.response_time));
+                engine.response(&mut transaction, &request, &Outcome::new(any.status, any.response_time));
             }
         }
     }

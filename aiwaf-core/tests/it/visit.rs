@@ -117,11 +117,10 @@ impl Visit {
     /// Asks the engine and, if the request may pass, answers it with `status`, as an adapter does.
     pub(crate) fn exchange(&self, engine: &Engine, status: u16) -> Verdict {
         self.request(|request| {
-            let verdict = engine.inspect(request);
-            if verdict.is_allowed() {
-                engine.observe(request, &Outcome::new(status, Duration::from_millis(5)));
-            }
-            verdict
+            let mut transaction = engine.begin(request);
+            engine.request_head(&mut transaction, request);
+            engine.response(&mut transaction, request, &Outcome::new(status, Duration::from_millis(5)));
+            transaction.into_verdict()
         })
     }
 

@@ -1,14 +1,14 @@
 //! The firewall of one service: settings, engine, lists and logs put together.
 
 mod builder;
+mod http_transaction;
 #[cfg(feature = "storage")]
 mod kept_lists;
 #[cfg(feature = "ml")]
 mod kept_model;
-mod ticket;
 
 pub use builder::AiwafBuilder;
-pub(crate) use ticket::{Head, Ticket};
+pub(crate) use http_transaction::{Head, HttpTransaction};
 
 use std::any::Any;
 use std::fmt;
@@ -227,35 +227,43 @@ impl Aiwaf {
         self.shared.shutdown()
     }
 
-    /// Judges a request.
-    pub(crate) fn judge(&self, head: &Head<'_>, body: &[u8]) -> Ticket {
-        Ticket::new(self.clone(), head, body)
+    /// Judges the head of a request.
+    pub(crate) fn begin(&self, head: &Head<'_>) -> HttpTransaction {
+        HttpTransaction::begin(self.clone(), head)
     }
 
-    /// How many bytes of a body to wait for: `limit`, or as many as the engine looks at.
-    pub(crate) fn read_ahead(&self, head: &Head<'_>, limit: Option<usize>) -> usize {
+    /// Number of bytes of the body to read before the service gets the request: `always`, or the engine's bound if a
+    /// detector wants to see the body.
+    pub(crate) fn read_ahead(
+        &self,
+        head: &Head<'_>,
+        transaction: &HttpTransaction,
+        always: Option<usize>,
+    ) -> usize {
         if head.is_conversation() {
             return 0;
         }
-        limit.unwrap_or_else(|| {
-            let engine = &self.shared.engine;
-            let wanted = || head.ask(self, |request| engine.wanted_body_bytes(request));
-            // What panics is judged without its body.
-            if engine.reads_bodies() { self.guard("asking for a body", wanted).unwrap_or(0) } else { 0 }
-        })
+        let wanted = || if transaction.wants_body() { self.shared.engine.body_read_ahead() } else { 0 };
+        always.unwrap_or_else(wanted)
     }
 
-    /// Judges a request of whose body `prefix` is the beginning, or all.
-    pub(crate) fn judge_with_body(&self, head: &Head<'_>, prefix: &Prefix, limit: usize) -> Ticket {
+    /// Judges the beginning of a body, or all of it, which was read ahead.
+    pub(crate) fn judge_body(
+        &self,
+        transaction: &mut HttpTransaction,
+        parts: &http::request::Parts,
+        prefix: &Prefix,
+        limit: usize,
+    ) {
         #[cfg(feature = "gzip")]
         if self.shared.decompress_bodies
-            && let Some(body) = crate::decompression::decompress(head.headers, prefix.as_ref(), limit)
+            && let Some(body) = crate::decompression::decompress(&parts.headers, prefix.as_ref(), limit)
         {
-            return self.judge(head, &body);
+            return transaction.body(parts, &body, true);
         }
         #[cfg(not(feature = "gzip"))]
         let _ = limit;
-        self.judge(head, prefix.as_ref())
+        transaction.body(parts, prefix.as_ref(), true);
     }
 
     fn client(&self, head: &Head<'_>) -> IpAddr {

@@ -106,7 +106,7 @@ pub(super) fn explain(
         };
         alone.push((protection, is_on, verdict));
     }
-    let finding = whole.finding.as_deref();
+    let finding = whole.finding.as_ref();
     let explanation = Explanation {
         action: whole.action.name(),
         protection: finding.map(|finding| finding.protection.name()),
@@ -134,7 +134,7 @@ fn opinion<'a>(
     settings: &Settings,
 ) -> Opinion<'a> {
     let finding: Option<&Finding> =
-        verdict.and_then(|verdict| verdict.finding.as_deref().or(verdict.monitored.first()));
+        verdict.and_then(|verdict| verdict.finding.as_ref().or(verdict.monitored.first()));
     Opinion {
         protection: protection.name(),
         mode: if is_on { settings.mode(protection) } else { Mode::Off },

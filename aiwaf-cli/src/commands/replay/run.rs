@@ -67,15 +67,16 @@ impl Replay {
             .with_protocol(protocol);
         // A log that keeps no agents says nothing about headers at all.
         let request = if record.user_agent.is_some() { request.with_headers(&headers) } else { request };
-        let verdict = self.engine.inspect(&request);
+        let mut transaction = self.engine.begin(&request);
+        self.engine.request_head(&mut transaction, &request);
         let was_denied = record.block.as_ref().is_some_and(|block| !block.monitored);
         // The answer to a request that was denied then is ours, and not the site's.
-        if verdict.is_allowed() && !was_denied {
+        if !was_denied {
             let taken = record.response_time.unwrap_or(Duration::ZERO);
-            self.engine.observe(&request, &Outcome::new(record.status, taken));
+            self.engine.response(&mut transaction, &request, &Outcome::new(record.status, taken));
         }
         let key = aiwaf_core::ClientKey::new(client, self.ipv6_prefix);
-        self.replayed.add(key.network(self.ipv6_prefix), record.time, &verdict, was_denied);
+        self.replayed.add(key.network(self.ipv6_prefix), record.time, transaction.verdict(), was_denied);
     }
 
     /// What came of it.

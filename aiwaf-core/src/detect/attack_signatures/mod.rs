@@ -35,7 +35,7 @@ use self::rule::{Rule, built_in};
 use self::rule_set::{Candidates, RuleSet};
 use self::scan::Occurrences;
 use self::target::Target;
-use super::Inspection;
+use super::{Body, BuiltIn, Context, Detector, DetectorError, Head, Inputs};
 use crate::body::{self, BodyLimits};
 use crate::decode::{
     Form, Forms, Parameter, Part, Place, cookie_parameters, normalize_pattern, urlencoded_parameters,
@@ -170,25 +170,81 @@ impl AttackSignatures {
         self.rules.compile();
     }
 
-    /// What is in the request, if that reaches the threshold. `asset` says that the path is exempt as an asset. Linear in
-    /// the size of the request.
-    pub(crate) fn inspect(&self, inspection: &Inspection<'_>, asset: bool) -> Option<Finding> {
-        let request = inspection.request;
-        let mut judge = Judge {
+    fn judge<'j>(&'j self, request: &'j Request<'j>, context: &'j Context, found: &'j mut Found) -> Judge<'j> {
+        Judge {
             signatures: self,
             request,
-            path: inspection.path,
-            asset,
+            path: &context.path,
+            asset: context.applied.asset,
             occurrences: Occurrences::default(),
-            hits: Vec::new(),
-            score: 0,
-        };
+            found,
+        }
+    }
+
+    /// The finding, if what was found so far reaches the threshold.
+    fn verdict(&self, found: &mut Found) -> Option<Finding> {
+        if found.score < self.threshold {
+            return None;
+        }
+        let hits = std::mem::take(&mut found.hits);
+        let matched = hits.first()?.matched.clone();
+        let reason = Reason::AttackSignatures { score: found.score, hits };
+        Some(Finding::block(Protection::AttackSignatures, reason).with_match(matched))
+    }
+}
+
+/// What the rules have found so far in one request.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    hits: Vec<SignatureHit>,
+    score: u32,
+    /// The beginning of a body that came in several chunks.
+    body: Vec<u8>,
+}
+
+impl BuiltIn for AttackSignatures {
+    type Settings = AttackSignaturesSettings;
+
+    fn build(settings: &AttackSignaturesSettings, inputs: &Inputs<'_>) -> Result<Self, DetectorError> {
+        Ok(Self::new(settings, inputs.rule_texts)?)
+    }
+}
+
+impl Detector for AttackSignatures {
+    type Client = ();
+    type Request = Found;
+
+    /// Judges path, query and headers. Linear in their size.
+    fn head(&self, head: &Head<'_>, (): &mut (), found: &mut Found) -> Option<Finding> {
         let mut forms = Forms::default();
-        judge.judge_path(request, &mut forms);
-        judge.judge_query(request, &mut forms);
-        judge.judge_headers(request, &mut forms);
-        judge.judge_body(request, &mut forms);
-        judge.verdict()
+        let mut judge = self.judge(head.request, head.context, found);
+        judge.judge_path(head.request, &mut forms);
+        judge.judge_query(head.request, &mut forms);
+        judge.judge_headers(head.request, &mut forms);
+        self.verdict(found)
+    }
+
+    /// Judges the body when its end or its bound is reached.
+    fn body(&self, body: &Body<'_>, found: &mut Found) -> Option<Finding> {
+        let kept = std::mem::take(&mut found.body);
+        let is_whole = body.is_end && kept.is_empty();
+        let max = self.limits.max_bytes;
+        let whole = if is_whole {
+            body.chunk
+        } else {
+            let room = max.saturating_sub(kept.len());
+            found.body = kept;
+            found.body.extend_from_slice(body.chunk.get(..room).unwrap_or(body.chunk));
+            if !body.is_end {
+                return None;
+            }
+            &std::mem::take(&mut found.body)
+        };
+        if whole.is_empty() {
+            return None;
+        }
+        self.judge(body.request, body.context, found).judge_body(body.request, whole, &mut Forms::default());
+        self.verdict(found)
     }
 }
 
@@ -226,8 +282,7 @@ struct Judge<'j> {
     asset: bool,
     /// Memory for the search for literals.
     occurrences: Occurrences,
-    hits: Vec<SignatureHit>,
-    score: u32,
+    found: &'j mut Found,
 }
 
 /// Whether a header is one that every client sends, and holds nothing but what such headers consist of.
@@ -348,10 +403,10 @@ impl Judge<'_> {
         });
     }
 
-    fn judge_body(&mut self, request: &Request<'_>, forms: &mut Forms) {
+    fn judge_body(&mut self, request: &Request<'_>, body: &[u8], forms: &mut Forms) {
         let content_type = request.header("content-type");
         let limits = &self.signatures.limits;
-        let outcome = body::fields(content_type, request.body, limits, &mut |parameter| {
+        let outcome = body::fields(content_type, body, limits, &mut |parameter| {
             self.judge_parameter(&parameter, forms);
         });
         // What is remarkable about the whole stands in its content type and its beginning.
@@ -372,7 +427,7 @@ impl Judge<'_> {
     }
 
     fn judge(&mut self, value: Value<'_>, forms: &mut Forms) {
-        if value.text.is_empty() || self.hits.len() >= MAX_HITS {
+        if value.text.is_empty() || self.found.hits.len() >= MAX_HITS {
             return;
         }
         let rules = &*self.signatures.rules;
@@ -410,10 +465,10 @@ impl Judge<'_> {
     }
 
     fn note(&mut self, rule: &Rule, value: Value<'_>, text: &[u8], range: std::ops::Range<usize>) {
-        let known = self.hits.iter().any(|hit| *hit.rule == *rule.id);
+        let known = self.found.hits.iter().any(|hit| *hit.rule == *rule.id);
         let signatures = self.signatures;
         if known
-            || self.hits.len() >= MAX_HITS
+            || self.found.hits.len() >= MAX_HITS
             || rule.from_other_site && !follows_foreign_link(self.request)
             || self.asset && value.is_page_searched_for(rule.category)
             || signatures.exclusions.iter().any(|exclusion| exclusion.applies(self.path, value.name, rule))
@@ -422,22 +477,13 @@ impl Judge<'_> {
         }
         let demoted = signatures.demoted.contains(&rule.id);
         let severity = if demoted { Severity::Notice } else { rule.severity };
-        self.score += if demoted { 0 } else { severity.score() };
-        self.hits.push(SignatureHit {
+        self.found.score += if demoted { 0 } else { severity.score() };
+        self.found.hits.push(SignatureHit {
             rule: rule.id.clone(),
             category: rule.category,
             severity,
             matched: Match::new(value.field(), text, range.start, range.end),
         });
-    }
-
-    fn verdict(self) -> Option<Finding> {
-        if self.score < self.signatures.threshold {
-            return None;
-        }
-        let matched = self.hits.first()?.matched.clone();
-        let reason = Reason::AttackSignatures { score: self.score, hits: self.hits };
-        Some(Finding::block(Protection::AttackSignatures, reason).with_match(matched))
     }
 }
 

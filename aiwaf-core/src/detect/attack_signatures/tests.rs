@@ -5,6 +5,7 @@ use super::rule::built_in;
 use super::*;
 use crate::decode::{FormSet, Kinds};
 use crate::detect::tests::Exchange;
+use crate::detect::{Body, Detector as _, Head};
 
 const TARGETS: [Target; 15] = [
     Target::Path,
@@ -63,11 +64,36 @@ fn signatures(settings: &AttackSignaturesSettings) -> AttackSignatures {
     AttackSignatures::new(settings, &[]).unwrap()
 }
 
+fn head_finding(signatures: &AttackSignatures, head: &Head<'_>) -> Option<Finding> {
+    signatures.head(head, &mut (), &mut Found::default())
+}
+
+/// What is found in a JSON body, whole and in two chunks.
+fn json_finding(signatures: &AttackSignatures, body: &str) -> Option<Finding> {
+    Exchange::post("/api").header("content-type", "application/json").head(|head| {
+        let judge = |chunks: &[&[u8]]| {
+            let mut found = Found::default();
+            let mut finding = None;
+            for (number, chunk) in chunks.iter().enumerate() {
+                let body = Body {
+                    request: head.request,
+                    context: head.context,
+                    chunk,
+                    is_end: number + 1 == chunks.len(),
+                };
+                finding = finding.or_else(|| signatures.body(&body, &mut found));
+            }
+            finding
+        };
+        let (first, second) = body.as_bytes().split_at(body.len() / 2);
+        let whole = judge(&[body.as_bytes()]);
+        assert_eq!(judge(&[first, second]), whole);
+        whole
+    })
+}
+
 fn rules_at(signatures: &AttackSignatures, path: &str) -> Vec<String> {
-    match Exchange::get(path)
-        .inspect(|inspection| signatures.inspect(inspection, false))
-        .map(|finding| finding.reason)
-    {
+    match Exchange::get(path).head(|head| head_finding(signatures, head)).map(|finding| finding.reason) {
         Some(Reason::AttackSignatures { hits, .. }) => hits.iter().map(|hit| hit.rule.to_string()).collect(),
         _ => Vec::new(),
     }
@@ -152,7 +178,7 @@ fn a_verdict_lists_every_rule_with_field_and_matched_part() {
     let finding = Exchange::get("/")
         .header("x-test", "${jndi:ldap://x.example/a}")
         .header("cookie", "a=1; b=<script>alert(1)</script>")
-        .inspect(|inspection| signatures(&AttackSignaturesSettings::default()).inspect(inspection, false))
+        .head(|head| head_finding(&signatures(&AttackSignaturesSettings::default()), head))
         .unwrap();
     let Reason::AttackSignatures { score, hits } = &finding.reason else { panic!("{:?}", finding.reason) };
     assert_eq!(*score, hits.iter().map(|hit| hit.severity.score()).sum::<u32>());
@@ -162,7 +188,7 @@ fn a_verdict_lists_every_rule_with_field_and_matched_part() {
         "{fields:?}"
     );
     assert!(finding.reason.to_string().contains("log4j-lookup at header x-test"), "{}", finding.reason);
-    assert_eq!(finding.matched.as_ref(), Some(&hits[0].matched));
+    assert_eq!(finding.matched.as_deref(), Some(&hits[0].matched));
 }
 
 #[test]
@@ -231,10 +257,7 @@ fn literals_and_next_words_hide_nothing_that_a_pattern_matches() {
 fn names_of_json_within_one_another_are_judged_together() {
     let signatures = signatures(&AttackSignaturesSettings::default());
     let is_denied = |body: &str| {
-        Exchange::post("/api").header("content-type", "application/json").inspect(|inspection| {
-            let request = inspection.request.with_body(body.as_bytes());
-            signatures.inspect(&Inspection { request: &request, ..*inspection }, false).is_some()
-        })
+        json_finding(&signatures, body).is_some()
     };
     let behind_a_long_name = format!(r#"{{"{}":{{"constructor":{{"prototype":{{}}}}}}}}"#, "k".repeat(300));
     for attack in [
@@ -266,11 +289,6 @@ fn tags_in_capitals_are_found() {
         "<LINK REL=STYLESHEET HREF=x>",
     ] {
         let body = format!(r#"{{"a":"{tag}"}}"#);
-        let finding =
-            Exchange::post("/api").header("content-type", "application/json").inspect(|inspection| {
-                let request = inspection.request.with_body(body.as_bytes());
-                signatures.inspect(&Inspection { request: &request, ..*inspection }, false)
-            });
-        assert!(finding.is_some(), "{tag}");
+        assert!(json_finding(&signatures, &body).is_some(), "{tag}");
     }
 }

@@ -5,19 +5,14 @@ mod country_set;
 #[cfg(feature = "geo")]
 mod maxmind;
 
-use std::net::IpAddr;
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
 pub use self::country_lookup::CountryLookup;
 pub use self::country_set::CountrySet;
 #[cfg(feature = "geo")]
 pub use self::maxmind::{GeoDatabaseError, MaxMindCountries};
-use crate::client::ClientKey;
-use crate::detect::Inspection;
+use crate::detect::{BuiltIn, ClientMemory, Detector, DetectorError, Head, Inputs};
 use crate::protection::{Mode, Protection};
-use crate::state::BoundedMap;
 use crate::verdict::{CountryCode, Finding, Reason};
 
 /// `[geo_block]`: which countries may enter.
@@ -35,7 +30,7 @@ pub struct GeoBlockSettings {
     pub allowed_countries: Vec<CountryCode>,
     /// The MaxMind country or city database (`AIWAF_GEOIP_DB_PATH`); empty is none, which blocks nobody. Default: none.
     pub database_path: String,
-    /// Most clients whose country is remembered; about 40 bytes each. Default: 100,000.
+    /// Has no effect any more: a client's country is part of its record, see `client.max_clients`. Default: 100,000.
     pub cache_clients: usize,
 }
 
@@ -52,79 +47,73 @@ impl Default for GeoBlockSettings {
     }
 }
 
-/// Objects to clients from countries that may not enter.
+/// Blocks clients from countries that may not enter.
 ///
 /// A country that is blocked, by the settings or by the list that operators change at run time, may not enter even if
 /// it is allowed as well. A client whose country is unknown may: it is more often a gap in the database, a private
 /// address or a health check than an attack.
 ///
-/// Cost: nothing without a database or a listed country; else one look-up in a map, and a country look-up for a client
-/// that is new or was not seen lately.
+/// Cost: nothing without a database or a listed country; else a country look-up for a client that is new or was not seen
+/// lately, for its record remembers the country.
 pub(crate) struct GeoBlock {
     blocked: CountrySet,
     allowed: CountrySet,
-    lookup: Option<Arc<dyn CountryLookup>>,
-    /// What `lookup` said; unknown countries are remembered, too.
-    cache: BoundedMap<ClientKey, Option<CountryCode>>,
+    /// Whether there is a country database.
+    has_countries: bool,
+}
+
+/// A client's country, as far as it was looked up.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) enum ClientCountry {
+    /// Not looked up yet.
+    #[default]
+    Pending,
+    /// The result; unknown countries are remembered, too.
+    Known(Option<CountryCode>),
 }
 
 impl GeoBlock {
-    /// Judges by `settings`; without `lookup` no country is known, and everybody may enter.
-    pub(crate) fn new(settings: &GeoBlockSettings, lookup: Option<Arc<dyn CountryLookup>>) -> Self {
+    /// Judges by `settings`; without a country database no country is known, and everybody may enter.
+    pub(crate) fn new(settings: &GeoBlockSettings, has_countries: bool) -> Self {
         Self {
             blocked: settings.blocked_countries.iter().copied().collect(),
             allowed: settings.allowed_countries.iter().copied().collect(),
-            lookup,
-            cache: BoundedMap::new(settings.cache_clients),
+            has_countries,
         }
     }
 
-    /// Objects if the client's country is not admitted; `dynamic` are the countries that the list blocks now.
-    pub(crate) fn inspect(&self, inspection: &Inspection<'_>, dynamic: &CountrySet) -> Option<Finding> {
-        if self.blocked.is_empty() && self.allowed.is_empty() && dynamic.is_empty() {
-            return None;
-        }
-        let country = self.country_of(inspection.client, inspection.request.client)?;
+    /// Reports whether the country of a client matters at all; `listed` are the countries that the list blocks now.
+    pub(crate) fn needs_country(&self, listed: &CountrySet) -> bool {
+        self.has_countries && !(self.blocked.is_empty() && self.allowed.is_empty() && listed.is_empty())
+    }
+}
+
+impl ClientMemory for ClientCountry {}
+
+impl BuiltIn for GeoBlock {
+    type Settings = GeoBlockSettings;
+
+    fn build(settings: &GeoBlockSettings, inputs: &Inputs<'_>) -> Result<Self, DetectorError> {
+        Ok(Self::new(settings, inputs.has_countries))
+    }
+}
+
+impl Detector for GeoBlock {
+    type Client = ClientCountry;
+    type Request = ();
+
+    fn head(&self, head: &Head<'_>, _: &mut ClientCountry, (): &mut ()) -> Option<Finding> {
+        let country = head.country?;
         let admitted = self.allowed.is_empty() || self.allowed.contains(country);
-        (!admitted || self.blocked.contains(country) || dynamic.contains(country))
+        (!admitted || self.blocked.contains(country) || head.lists.countries.contains(country))
             .then(|| Finding::block(Protection::GeoBlock, Reason::Country(country)))
-    }
-
-    /// The country of `client`, who asks from `address`; `None` if it is not known. For logs, too.
-    pub(crate) fn country_of(&self, client: ClientKey, address: IpAddr) -> Option<CountryCode> {
-        let lookup = self.lookup.as_deref()?;
-        self.cache.get(&client, |country| *country).unwrap_or_else(|| {
-            // Outside of the map's lock: a look-up that another thread repeats costs less than one that it waits for.
-            let country = lookup.country(address);
-            self.cache.update(client, || country, |known| *known)
-        })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
     use super::*;
-    use crate::request::Request;
-    use crate::timestamp::Timestamp;
-
-    /// 192.0.2.0/24 is in Germany, 198.51.100.0/24 in France, the rest is unknown.
-    #[derive(Default)]
-    struct Atlas {
-        questions: AtomicUsize,
-    }
-
-    impl CountryLookup for Atlas {
-        fn country(&self, address: IpAddr) -> Option<CountryCode> {
-            self.questions.fetch_add(1, Ordering::Relaxed);
-            match address {
-                IpAddr::V4(v4) if v4.octets()[0] == 192 => Some(code("DE")),
-                IpAddr::V4(v4) if v4.octets()[0] == 198 => Some(code("FR")),
-                _ => None,
-            }
-        }
-    }
+    use crate::detect::tests::{Exchange, Kept};
 
     fn code(text: &str) -> CountryCode {
         text.parse().unwrap()
@@ -139,17 +128,6 @@ mod tests {
         }
     }
 
-    fn ask(detector: &GeoBlock, address: &str, dynamic: &CountrySet) -> Option<String> {
-        let request = Request::new(address.parse().unwrap(), Timestamp::UNIX_EPOCH);
-        let client = ClientKey::new(request.client, 64);
-        let inspection = Inspection { request: &request, client, path: b"" };
-        detector.inspect(&inspection, dynamic).map(|finding| finding.reason.to_string())
-    }
-
-    const GERMAN: &str = "192.0.2.1";
-    const FRENCH: &str = "198.51.100.1";
-    const UNKNOWN: &str = "203.0.113.1";
-
     #[test]
     fn countries_are_blocked_and_allowed() {
         for (blocked, allowed, german, french) in [
@@ -158,55 +136,12 @@ mod tests {
             (&["DE"], &["DE"], Some("Geo blocked: DE"), Some("Geo blocked: FR")),
             (&[], &[], None, None),
         ] {
-            let detector = GeoBlock::new(&settings(blocked, allowed), Some(Arc::new(Atlas::default())));
-            for (address, expected) in [(GERMAN, german), (FRENCH, french), (UNKNOWN, None)] {
-                assert_eq!(ask(&detector, address, &CountrySet::EMPTY).as_deref(), expected, "{address}");
+            let mut geo_block = Kept::new(GeoBlock::new(&settings(blocked, allowed), true));
+            for (country, expected) in [(Some(code("DE")), german), (Some(code("FR")), french), (None, None)] {
+                let finding = geo_block.head(&Exchange::get("/").country(country));
+                let reason = finding.map(|finding| finding.reason.to_string());
+                assert_eq!(reason.as_deref(), expected, "{country:?}");
             }
         }
-    }
-
-    #[test]
-    fn nobody_is_looked_up_without_need() {
-        let atlas = Arc::new(Atlas::default());
-        let idle = GeoBlock::new(&GeoBlockSettings::default(), Some(Arc::clone(&atlas) as _));
-        assert_eq!(ask(&idle, GERMAN, &CountrySet::EMPTY), None);
-        assert_eq!(atlas.questions.load(Ordering::Relaxed), 0);
-        let blind = GeoBlock::new(&settings(&["DE"], &["FR"]), None);
-        assert_eq!(ask(&blind, GERMAN, &CountrySet::EMPTY), None);
-    }
-
-    #[test]
-    fn original_defect_31_the_database_is_not_asked_again_for_an_unknown_address() {
-        let atlas = Arc::new(Atlas::default());
-        let detector = GeoBlock::new(&settings(&["DE"], &[]), Some(Arc::clone(&atlas) as _));
-        for address in [UNKNOWN, GERMAN] {
-            let before = atlas.questions.load(Ordering::Relaxed);
-            for _ in 0..10 {
-                ask(&detector, address, &CountrySet::EMPTY);
-            }
-            assert_eq!(atlas.questions.load(Ordering::Relaxed) - before, 1, "{address}");
-        }
-    }
-
-    #[test]
-    fn original_defect_32_countries_can_be_added_and_removed_at_run_time() {
-        let detector = GeoBlock::new(&GeoBlockSettings::default(), Some(Arc::new(Atlas::default())));
-        let mut dynamic = CountrySet::EMPTY;
-        assert_eq!(ask(&detector, GERMAN, &dynamic), None);
-        dynamic.insert(code("DE"));
-        assert_eq!(ask(&detector, GERMAN, &dynamic).as_deref(), Some("Geo blocked: DE"));
-        assert_eq!(ask(&detector, FRENCH, &dynamic), None);
-        dynamic.remove(code("DE"));
-        assert_eq!(ask(&detector, GERMAN, &dynamic), None);
-    }
-
-    #[test]
-    fn what_is_remembered_is_bounded() {
-        let settings = GeoBlockSettings { cache_clients: 64, ..settings(&["DE"], &[]) };
-        let detector = GeoBlock::new(&settings, Some(Arc::new(Atlas::default())));
-        for last in 0..=255 {
-            ask(&detector, &format!("203.0.113.{last}"), &CountrySet::EMPTY);
-        }
-        assert!(detector.cache.len() <= 64);
     }
 }

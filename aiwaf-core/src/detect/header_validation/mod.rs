@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use self::agent::{AgentJudge, Judgement};
 use self::traits::{HeaderTraits, Version, names_pages};
-use crate::detect::Inspection;
+use crate::detect::{BuiltIn, Detector, DetectorError, Head, Inputs};
 use crate::protection::{Mode, Protection};
 use crate::request::Request;
 use crate::verdict::{Field, Finding, Match, Reason};
@@ -87,24 +87,6 @@ impl HeaderValidation {
         })
     }
 
-    /// Objects to a request whose headers are no browser's. A protocol without headers has nothing to object to.
-    pub(crate) fn inspect(&self, inspection: &Inspection<'_>) -> Option<Finding> {
-        let request = inspection.request;
-        let headers = request.headers?;
-        let required = self.required_for(request.method)?;
-        let agent = headers.first("user-agent").unwrap_or_default().trim_ascii();
-        let traits = HeaderTraits::read(headers, Version::of(request.protocol));
-        let judgement = if agent.is_empty() { Judgement::Unremarkable } else { self.agents.judge(agent) };
-        if judgement == Judgement::Allowed {
-            return None;
-        }
-        missing_headers(required, request, &traits)
-            .or_else(|| suspicious_agent(&judgement, agent))
-            .or_else(|| wrong_version(request, &traits, agent))
-            .or_else(|| self.low_quality(request, &traits))
-            .or_else(|| unlikely_combination(&traits))
-    }
-
     /// The headers that `method` must have; `None` if the protection is switched off for it.
     fn required_for(&self, method: &str) -> Option<&[Box<str>]> {
         match self.required_by_method.iter().find(|(name, _)| name.eq_ignore_ascii_case(method)) {
@@ -121,6 +103,37 @@ impl HeaderValidation {
             score += u8::from(request.header("accept").is_some_and(names_pages));
         }
         (score < self.min_quality_score).then(|| finding(Reason::LowHeaderQuality(score)))
+    }
+}
+
+impl BuiltIn for HeaderValidation {
+    type Settings = HeaderValidationSettings;
+
+    fn build(settings: &HeaderValidationSettings, _: &Inputs<'_>) -> Result<Self, DetectorError> {
+        Self::new(settings).map_err(|error| DetectorError::Agents(error.to_string()))
+    }
+}
+
+impl Detector for HeaderValidation {
+    type Client = ();
+    type Request = ();
+
+    /// Flags a request whose headers are not those of a browser. A protocol without headers has nothing to flag.
+    fn head(&self, head: &Head<'_>, (): &mut (), (): &mut ()) -> Option<Finding> {
+        let request = head.request;
+        let headers = request.headers?;
+        let required = self.required_for(request.method)?;
+        let agent = headers.first("user-agent").unwrap_or_default().trim_ascii();
+        let traits = HeaderTraits::read(headers, Version::of(request.protocol));
+        let judgement = if agent.is_empty() { Judgement::Unremarkable } else { self.agents.judge(agent) };
+        if judgement == Judgement::Allowed {
+            return None;
+        }
+        missing_headers(required, request, &traits)
+            .or_else(|| suspicious_agent(&judgement, agent))
+            .or_else(|| wrong_version(request, &traits, agent))
+            .or_else(|| self.low_quality(request, &traits))
+            .or_else(|| unlikely_combination(&traits))
     }
 }
 

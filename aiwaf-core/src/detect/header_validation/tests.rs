@@ -1,7 +1,7 @@
 use std::sync::LazyLock;
 
 use super::*;
-use crate::client::ClientKey;
+use crate::detect::tests::head_of;
 use crate::timestamp::Timestamp;
 
 const CHROME: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) \
@@ -17,8 +17,7 @@ type Pairs<'a> = &'a [(&'a str, &'a str)];
 fn inspect(settings: &HeaderValidationSettings, request: Request<'_>, headers: Pairs<'_>) -> Option<Finding> {
     let headers = headers.to_vec();
     let request = request.with_headers(&headers);
-    let inspection = Inspection { request: &request, client: ClientKey::new(request.client, 64), path: b"/" };
-    HeaderValidation::new(settings).unwrap().inspect(&inspection)
+    head_of(&request, |head| HeaderValidation::new(settings).unwrap().head(head, &mut (), &mut ()))
 }
 
 fn request(method: &'static str, protocol: &'static str) -> Request<'static> {
@@ -124,9 +123,7 @@ fn required_headers_depend_on_the_method() {
 #[test]
 fn a_protocol_without_headers_is_not_judged() {
     let request = request("", "");
-    let inspection = Inspection { request: &request, client: ClientKey::new(request.client, 64), path: b"" };
-    let detector = HeaderValidation::new(&HeaderValidationSettings::default()).unwrap();
-    assert_eq!(detector.inspect(&inspection), None);
+    assert_eq!(head_of(&request, |head| DETECTOR.head(head, &mut (), &mut ())), None);
 }
 
 #[test]
@@ -242,12 +239,7 @@ proptest::proptest! {
         let request = Request::new("203.0.113.9".parse().unwrap(), Timestamp::UNIX_EPOCH)
             .with_protocol(&protocol)
             .with_headers(&headers);
-        let inspection = Inspection {
-            request: &request,
-            client: ClientKey::new(request.client, 64),
-            path: b"/",
-        };
-        if let Some(finding) = DETECTOR.inspect(&inspection) {
+        if let Some(finding) = head_of(&request, |head| DETECTOR.head(head, &mut (), &mut ())) {
             proptest::prop_assert_eq!(finding.protection, Protection::HeaderValidation);
         }
     }

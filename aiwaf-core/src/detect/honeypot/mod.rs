@@ -1,16 +1,18 @@
 //! `honeypot`: forms that come back faster than a person can type, or that were never loaded.
 
+mod page;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::client::ClientKey;
+pub(crate) use self::page::Pages;
+use self::page::{ANY_PAGE, Timing};
 use crate::decode::{Buffer, normalize_path};
-use crate::detect::{Inspection, Observation, asked_by_another_site};
+use crate::detect::{BuiltIn, Detector, DetectorError, Facts, Head, Inputs, Response};
 use crate::protection::{Mode, Protection};
-use crate::request::Request;
 use crate::settings::seconds;
-use crate::state::{BoundedMap, hash_text};
+use crate::state::hash_text;
 use crate::timestamp::Timestamp;
 use crate::verdict::{BanWeight, Finding, Reason};
 
@@ -29,7 +31,7 @@ pub struct HoneypotSettings {
     /// How long a loaded form may be sent, in seconds, 60 to 604,800 (`AIWAF_MAX_PAGE_TIME`). Default: 86,400.
     #[serde(with = "seconds")]
     pub max_page_time: Duration,
-    /// Most page loads that are remembered at the same time; about 120 bytes each. Default: 250,000.
+    /// Has no effect any more: page loads are part of the client's record, see `client.max_clients`. Default: 250,000.
     pub max_pages: usize,
 }
 
@@ -69,291 +71,100 @@ impl Default for HoneypotSettings {
 /// goes to a path that shows a page here: that is how banks and identity providers return people, and how pages use an
 /// API on a host of its own; they may not have seen a page of this site yet.
 pub(crate) struct Honeypot {
-    pages: BoundedMap<(ClientKey, u64), Page>,
-    /// Paths that showed a page to anybody: where a form of this site may stand, so no address for those of others.
-    own_forms: BoundedMap<u64, ()>,
     min_form_time: Duration,
     max_page_time: Duration,
 }
 
 impl Honeypot {
     pub(crate) fn new(settings: &HoneypotSettings) -> Self {
-        Self {
-            pages: BoundedMap::new(settings.max_pages),
-            own_forms: BoundedMap::new(MAX_OWN_FORMS),
-            min_form_time: settings.min_form_time,
-            max_page_time: settings.max_page_time,
-        }
+        Self { min_form_time: settings.min_form_time, max_page_time: settings.max_page_time }
     }
 
+    /// A form of `page` comes back; `None` if the client did not load it, or too long ago.
+    fn send(&self, client: &mut Pages, page: u64, now: Timestamp) -> Option<Timing> {
+        let page = client.find(page)?;
+        page.forget(now, self.max_page_time);
+        page.send(now, self.min_form_time)
+    }
+}
+
+impl BuiltIn for Honeypot {
+    type Settings = HoneypotSettings;
+
+    fn build(settings: &HoneypotSettings, _: &Inputs<'_>) -> Result<Self, DetectorError> {
+        Ok(Self::new(settings))
+    }
+}
+
+impl Detector for Honeypot {
+    type Client = Pages;
+    type Request = ();
+
     /// Judges a form.
-    pub(crate) fn inspect(&self, inspection: &Inspection<'_>) -> Option<Finding> {
-        let request = inspection.request;
-        if !is_form(request) {
+    fn head(&self, head: &Head<'_>, client: &mut Pages, (): &mut ()) -> Option<Finding> {
+        let facts = head.facts;
+        if !facts.has(Facts::FORM) {
             return None;
         }
-        let client = inspection.client;
-        let path = hash_text(inspection.path);
-        if asked_by_another_site(request) && self.own_forms.get(&path, |()| ()).is_none() {
+        let (path, now) = (head.context.path_hash, head.context.time);
+        if facts.has(Facts::FROM_OTHER_SITE) && !head.site.shows_page(path) {
             return None;
         }
-        if is_sent_by_script(request) {
-            let loaded =
-                self.pages.get(&(client, ANY_PAGE), |page| page.is_fresh(request.time, self.max_page_time));
-            return (loaded != Some(true)).then(|| objection(Reason::FormNotLoaded));
+        if facts.has(Facts::SENT_BY_SCRIPT) {
+            let loaded = client.find(ANY_PAGE).is_some_and(|page| page.is_fresh(now, self.max_page_time));
+            return (!loaded).then(|| finding(Reason::FormNotLoaded));
         }
-        let own = self.send(client, path, request.time);
+        let own = self.send(client, path, now);
         if own == Some(Timing::Accepted) {
             return None;
         }
-        let referring = request
-            .header("referer")
+        let referring = head
+            .headers
+            .referer()
             .and_then(url_path)
             .map(page_hash)
             // One form uses up one load: a page that sends to itself is not asked twice.
             .filter(|referring| *referring != path)
-            .and_then(|referring| self.send(client, referring, request.time));
+            .and_then(|referring| self.send(client, referring, now));
         let timing = match (referring, own) {
             (Some(timing), _) | (None, Some(timing)) => Some(timing),
-            (None, None) if says_same_site(request) => self.send(client, ANY_PAGE, request.time),
+            (None, None) if facts.has(Facts::SAYS_SAME_SITE) => self.send(client, ANY_PAGE, now),
             (None, None) => None,
         };
         match timing {
             Some(Timing::Accepted) => None,
             Some(Timing::TooFast { after, is_first }) => {
-                // Whoever corrects a form, or clicks once too often, is merely quick.
+                // A person who corrects a form, or clicks once too often, is merely quick.
                 let weight = if is_first { BanWeight::Full } else { BanWeight::Light };
-                Some(objection(Reason::FormTooFast(after)).with_weight(weight))
+                Some(finding(Reason::FormTooFast(after)).with_weight(weight))
             }
-            None => Some(objection(Reason::FormNotLoaded)),
+            None => Some(finding(Reason::FormNotLoaded)),
         }
     }
 
-    /// Takes note of a page that was shown.
-    pub(crate) fn observe(&self, observation: &Observation<'_>) {
-        let inspection = &observation.inspection;
-        let request = inspection.request;
-        let status = observation.outcome.status;
-        let shown = match request.method {
-            "GET" => matches!(status, 200..=299 | 304 | 401 | 403) && is_navigation(request),
-            "POST" => {
-                matches!(status, 200..=299 | 400..=499) && is_form(request) && !is_sent_by_script(request)
-            }
-            _ => false,
-        };
-        if shown {
-            if request.method == "GET" {
-                self.own_forms.update(hash_text(inspection.path), || (), |()| ());
-            }
-            for page in [hash_text(inspection.path), ANY_PAGE] {
-                self.pages.update((inspection.client, page), Page::new, |page| {
-                    page.forget(request.time, self.max_page_time);
-                    page.load(request.time);
-                });
-            }
+    /// Notes a page that was shown.
+    fn response(&self, response: &Response<'_>, client: &mut Pages) {
+        if shows_page(response.context.facts, response.outcome.status) {
+            client.load(response.context.path_hash, response.time(), self.max_page_time);
         }
-    }
-
-    /// A form of `page` comes back; `None` if the client did not load it, or too long ago.
-    fn send(&self, client: ClientKey, page: u64, now: Timestamp) -> Option<Timing> {
-        self.pages
-            .get(&(client, page), |page| {
-                page.forget(now, self.max_page_time);
-                page.send(now, self.min_form_time)
-            })
-            .flatten()
     }
 }
 
-fn objection(reason: Reason) -> Finding {
+/// Reports whether a person was shown a page: by a navigation, or by the answer to a form, which shows the form again
+/// with its errors.
+pub(crate) fn shows_page(facts: Facts, status: u16) -> bool {
+    if facts.has(Facts::NAVIGATION) {
+        matches!(status, 200..=299 | 304 | 401 | 403)
+    } else {
+        facts.has(Facts::FORM) && !facts.has(Facts::SENT_BY_SCRIPT) && matches!(status, 200..=299 | 400..=499)
+    }
+}
+
+fn finding(reason: Reason) -> Finding {
     let finding = Finding::block(Protection::Honeypot, reason);
     match finding.reason {
         Reason::FormNotLoaded => finding.with_weight(BanWeight::Light),
         _ => finding,
-    }
-}
-
-/// Stands for whatever page the client loaded; no attacker can find a path with this hash.
-const ANY_PAGE: u64 = 0;
-
-/// The second click of a double click comes within this time.
-const DOUBLE_CLICK: Duration = Duration::from_secs(1);
-
-/// A time that lies further ahead than this is that of a clock that was set back since.
-const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
-
-/// Paths that are remembered as pages of this site.
-const MAX_OWN_FORMS: usize = 10_000;
-
-/// So many people behind one address may have a form open before their loads are counted together.
-const MAX_LOADS: usize = 6;
-
-/// What one client did with one page.
-struct Page {
-    /// The loads that no form has used up, oldest first.
-    loads: [Timestamp; MAX_LOADS],
-    loaded: u8,
-    /// So many more loads there were, none of them later than the last one that is kept.
-    surplus: u8,
-    /// Whether the one second click that may follow has come.
-    clicked_twice: bool,
-    /// When a form was last accepted, or refused with no load left.
-    last_form: Option<Timestamp>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Timing {
-    Accepted,
-    TooFast {
-        after: Duration,
-        /// No form of this page was accepted from this client before.
-        is_first: bool,
-    },
-}
-
-impl Page {
-    fn new() -> Self {
-        Self {
-            loads: [Timestamp::UNIX_EPOCH; MAX_LOADS],
-            loaded: 0,
-            surplus: 0,
-            clicked_twice: false,
-            last_form: None,
-        }
-    }
-
-    fn waiting(&self) -> &[Timestamp] {
-        self.loads.get(..usize::from(self.loaded)).unwrap_or_default()
-    }
-
-    fn is_fresh(&self, now: Timestamp, max_page_time: Duration) -> bool {
-        self.waiting()
-            .last()
-            .copied()
-            .max(self.last_form)
-            .is_some_and(|last| now.since(last) <= max_page_time)
-    }
-
-    /// Forgets loads and forms that are older than `max_page_time`.
-    fn forget(&mut self, now: Timestamp, max_page_time: Duration) {
-        let old = self.waiting().iter().take_while(|load| now.since(**load) > max_page_time).count();
-        self.drop_oldest(old);
-        self.last_form = self.last_form.filter(|form| now.since(*form) <= max_page_time);
-    }
-
-    fn drop_oldest(&mut self, count: usize) {
-        self.loads.rotate_left(count.min(MAX_LOADS));
-        self.loaded = self.loaded.saturating_sub(u8::try_from(count).unwrap_or(u8::MAX));
-        if self.loaded == 0 {
-            self.surplus = 0;
-        }
-    }
-
-    /// A form uses up the oldest load; of those that are counted together, the last one stays until all are used up.
-    fn use_up_oldest(&mut self) {
-        if self.loaded == 1 && self.surplus > 0 {
-            self.surplus -= 1;
-        } else {
-            self.drop_oldest(usize::from(self.loaded > 0));
-        }
-    }
-
-    /// Beyond `MAX_LOADS` the newest load is replaced and counted: the old ones are what shows that people had time.
-    fn load(&mut self, now: Timestamp) {
-        let at = usize::from(self.loaded).min(MAX_LOADS - 1);
-        if let Some(load) = self.loads.get_mut(at) {
-            *load = now;
-            self.surplus = self.surplus.saturating_add(u8::from(usize::from(self.loaded) == MAX_LOADS));
-            self.loaded = u8::try_from(at + 1).unwrap_or(u8::MAX);
-        }
-    }
-
-    fn send(&mut self, now: Timestamp, min_form_time: Duration) -> Option<Timing> {
-        let since = |time: Timestamp| {
-            // The clock was set back: nobody knows how long it took.
-            if time > now + CLOCK_TOLERANCE { Duration::MAX } else { now.since(time) }
-        };
-        let reference = self.waiting().first().copied().or(self.last_form)?;
-        let waiting = since(reference);
-        if waiting >= min_form_time {
-            self.use_up_oldest();
-            self.last_form = Some(now);
-            self.clicked_twice = false;
-            return Some(Timing::Accepted);
-        }
-        if !self.clicked_twice && self.last_form.is_some_and(|form| since(form) <= DOUBLE_CLICK) {
-            self.clicked_twice = true;
-            return Some(Timing::Accepted);
-        }
-        // The load that belongs to this form, the newest, is used up as well, and without loads the time since this
-        // attempt will count: or a bot would only have to go on for two seconds.
-        let is_first = self.last_form.is_none();
-        if self.surplus > 0 {
-            self.surplus -= 1;
-        } else {
-            self.loaded = self.loaded.saturating_sub(1);
-        }
-        if self.loaded == 0 {
-            self.last_form = Some(now);
-            self.clicked_twice = true;
-        }
-        Some(Timing::TooFast { after: waiting, is_first })
-    }
-}
-
-/// Whether it is something that an HTML form sends, or that a framework takes for it: some look only at how the content
-/// type begins.
-fn is_form(request: &Request<'_>) -> bool {
-    const TYPES: [&[u8]; 3] = [b"application/x-www-form-urlencoded", b"multipart/form-data", b"text/plain"];
-    let begins_with = |media: &[u8], form: &[u8]| {
-        media.get(..form.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(form))
-    };
-    request.method == "POST"
-        && media_type(request).is_some_and(|media| TYPES.iter().any(|form| begins_with(media, form)))
-}
-
-fn media_type<'r>(request: &Request<'r>) -> Option<&'r [u8]> {
-    let content_type = request.header("content-type")?;
-    content_type.split(|&byte| byte == b';').next().map(<[u8]>::trim_ascii)
-}
-
-/// Whether a person sees the answer as a page. Browsers say so; of others it is believed, unless the `Accept` header
-/// asks for something else than a page (an image, a style sheet).
-fn is_navigation(request: &Request<'_>) -> bool {
-    if accepts_html(request) {
-        return true;
-    }
-    match request.header("sec-fetch-mode") {
-        Some(mode) => mode == b"navigate",
-        None => request.header("accept").is_none_or(|accept| accept.trim_ascii() == b"*/*"),
-    }
-}
-
-fn accepts_html(request: &Request<'_>) -> bool {
-    request
-        .header("accept")
-        .is_some_and(|accept| accept.windows(9).any(|word| word.eq_ignore_ascii_case(b"text/html")))
-}
-
-/// Whether a script of a page sends the form: it says so itself, or it is text that no HTML form would expect to be
-/// answered by anything but a page (a beacon of a browser that says nothing about it).
-fn is_sent_by_script(request: &Request<'_>) -> bool {
-    match request.header("sec-fetch-mode") {
-        Some(mode) if mode != b"navigate" => return true,
-        Some(_) => return false,
-        None => {}
-    }
-    request.header("x-requested-with").is_some()
-        || (media_type(request).is_some_and(|media| media.eq_ignore_ascii_case(b"text/plain"))
-            && request.header("accept").is_some()
-            && !accepts_html(request))
-}
-
-/// Whether the browser says that the form is from this site, without saying from which page.
-fn says_same_site(request: &Request<'_>) -> bool {
-    match request.header("sec-fetch-site") {
-        Some(site) => site == b"same-origin",
-        None => request.header("origin").is_some(),
     }
 }
 

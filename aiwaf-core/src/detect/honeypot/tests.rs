@@ -3,12 +3,14 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::detect::tests::Exchange;
+use crate::detect::ClientMemory;
+use crate::detect::tests::{Exchange, Kept, client};
+use crate::timestamp::Timestamp;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-fn honeypot() -> Honeypot {
-    Honeypot::new(&HoneypotSettings::default())
+fn honeypot() -> Kept<Honeypot> {
+    Kept::new(Honeypot::new(&HoneypotSettings::default()))
 }
 
 fn page(path: &str) -> Exchange {
@@ -19,19 +21,19 @@ fn form(path: &str) -> Exchange {
     Exchange::post(path).header("content-type", FORM).header("accept", "text/html,*/*;q=0.8")
 }
 
-impl Honeypot {
-    fn load(&self, exchange: &Exchange) {
-        exchange.observe(200, |observation| self.observe(observation));
+impl Kept<Honeypot> {
+    fn load(&mut self, exchange: &Exchange) {
+        self.response(exchange, 200);
     }
 
-    fn judge(&self, exchange: &Exchange) -> Option<Reason> {
-        exchange.inspect(|inspection| self.inspect(inspection)).map(|finding| finding.reason)
+    fn judge(&mut self, exchange: &Exchange) -> Option<Reason> {
+        self.head(exchange).map(|finding| finding.reason)
     }
 }
 
 #[test]
 fn a_form_takes_a_person_some_time() {
-    let honeypot = honeypot();
+    let mut honeypot = honeypot();
     honeypot.load(&page("/contact").at(0.0));
     let too_fast = Reason::FormTooFast(Duration::from_millis(1500));
     assert_eq!(honeypot.judge(&form("/contact").at(1.5)), Some(too_fast));
@@ -43,7 +45,7 @@ fn a_form_takes_a_person_some_time() {
 
 #[test]
 fn original_defect_16_two_people_behind_one_address() {
-    let honeypot = honeypot();
+    let mut honeypot = honeypot();
     honeypot.load(&page("/login").at(0.0)); // B
     honeypot.load(&page("/login").at(60.0)); // A
     assert_eq!(honeypot.judge(&form("/login").at(61.0)), None); // B
@@ -56,7 +58,7 @@ fn original_defect_16_two_people_behind_one_address() {
 
 #[test]
 fn original_defect_16_who_never_loads_the_form_does_not_pass() {
-    let honeypot = honeypot();
+    let mut honeypot = honeypot();
     let plain = Exchange::post("/login").header("content-type", FORM).header("accept", "*/*");
     assert_eq!(honeypot.judge(&plain), Some(Reason::FormNotLoaded));
     // Not even as a script, or with the names of pages that it has not loaded.
@@ -75,7 +77,7 @@ fn original_defect_16_who_never_loads_the_form_does_not_pass() {
 
 #[test]
 fn a_bot_that_reloads_all_the_time_is_too_fast_all_the_time() {
-    let honeypot = honeypot();
+    let mut honeypot = honeypot();
     for round in 0..100 {
         let time = f64::from(round) * 0.7;
         honeypot.load(&page("/login").at(time));
@@ -86,7 +88,7 @@ fn a_bot_that_reloads_all_the_time_is_too_fast_all_the_time() {
 
 #[test]
 fn a_bot_that_loads_once_and_hammers_never_gets_in() {
-    let honeypot = honeypot();
+    let mut honeypot = honeypot();
     honeypot.load(&page("/login").at(0.0));
     for attempt in 1..100 {
         let reason = honeypot.judge(&form("/login").at(f64::from(attempt) * 0.3));
@@ -96,7 +98,7 @@ fn a_bot_that_loads_once_and_hammers_never_gets_in() {
 
 #[test]
 fn a_form_may_be_sent_to_another_path() {
-    let honeypot = honeypot();
+    let mut honeypot = honeypot();
     honeypot.load(&page("/").at(0.0));
     honeypot.load(&page("/Über uns").at(0.0));
     let post = form("/login").header("referer", "https://example.com/?from=mail");
@@ -109,7 +111,7 @@ fn a_form_may_be_sent_to_another_path() {
 
 #[test]
 fn a_referrer_policy_is_no_reason_to_be_denied() {
-    let honeypot = honeypot();
+    let mut honeypot = honeypot();
     honeypot.load(&page("/contact").at(0.0));
     let hidden = form("/contact/send").header("sec-fetch-site", "same-origin").header("origin", "null");
     assert_eq!(honeypot.judge(&hidden.at(8.0)), None);
@@ -119,7 +121,7 @@ fn a_referrer_policy_is_no_reason_to_be_denied() {
 
 #[test]
 fn a_double_click_passes_and_a_salvo_does_not() {
-    let honeypot = honeypot();
+    let mut honeypot = honeypot();
     honeypot.load(&page("/order").at(0.0));
     assert_eq!(honeypot.judge(&form("/order").at(9.0)), None);
     honeypot.load(&form("/order").at(9.0)); // its answer
@@ -132,19 +134,19 @@ fn a_double_click_passes_and_a_salvo_does_not() {
 
 #[test]
 fn a_corrected_form_and_one_that_was_gone_back_to_pass() {
-    let honeypot = honeypot();
+    let mut honeypot = honeypot();
     honeypot.load(&page("/signup").at(0.0));
     assert_eq!(honeypot.judge(&form("/signup").at(20.0)), None);
-    form("/signup").at(20.0).observe(422, |observation| honeypot.observe(observation));
+    honeypot.response(&form("/signup").at(20.0), 422);
     assert_eq!(honeypot.judge(&form("/signup").at(25.0)), None);
-    form("/signup").at(25.0).observe(303, |observation| honeypot.observe(observation));
+    honeypot.response(&form("/signup").at(25.0), 303);
     // Back, without loading anything, and once more.
     assert_eq!(honeypot.judge(&form("/signup").at(40.0)), None);
 }
 
 #[test]
 fn scripts_may_send_at_once() {
-    let honeypot = honeypot();
+    let mut honeypot = honeypot();
     honeypot.load(&page("/shop").at(0.0));
     let json = Exchange::post("/api/items").header("content-type", "application/json").at(0.1);
     assert_eq!(honeypot.judge(&json), None);
@@ -171,15 +173,15 @@ fn what_frameworks_take_for_a_form_is_one() {
 
 #[test]
 fn a_form_of_this_site_is_judged_whatever_site_it_claims_to_come_from() {
-    let honeypot = honeypot();
-    honeypot.load(&page("/login").from(9));
-    let post = form("/login").header("sec-fetch-site", "cross-site");
+    let mut honeypot = honeypot();
+    // Other clients were shown a page there.
+    let post = form("/login").known().header("sec-fetch-site", "cross-site");
     assert_eq!(honeypot.judge(&post), Some(Reason::FormNotLoaded));
 }
 
 #[test]
 fn a_refused_form_uses_up_one_load_and_says_how_long_it_took() {
-    let honeypot = honeypot();
+    let mut honeypot = honeypot();
     honeypot.load(&page("/login").at(0.0));
     let post = form("/login").header("referer", "https://example.com/login").at(1.5);
     assert_eq!(honeypot.judge(&post), Some(Reason::FormTooFast(Duration::from_millis(1500))));
@@ -187,21 +189,17 @@ fn a_refused_form_uses_up_one_load_and_says_how_long_it_took() {
 
 #[test]
 fn whoever_corrects_a_form_quickly_is_not_banned_at_once() {
-    let honeypot = honeypot();
+    let mut honeypot = honeypot();
     honeypot.load(&page("/login").at(0.0));
     assert_eq!(honeypot.judge(&form("/login").at(3.0)), None);
     honeypot.load(&form("/login").at(3.0));
-    let weight = |second| {
-        form("/login")
-            .at(second)
-            .inspect(|inspection| honeypot.inspect(inspection).map(|finding| finding.weight))
-    };
+    let mut weight = |second| honeypot.head(&form("/login").at(second)).map(|finding| finding.weight);
     assert_eq!(weight(4.5), Some(BanWeight::Light));
 }
 
 #[test]
 fn many_people_behind_one_address_may_open_a_form_at_once() {
-    let honeypot = honeypot();
+    let mut honeypot = honeypot();
     for _ in 0..10 {
         honeypot.load(&page("/login").at(0.0));
     }
@@ -220,26 +218,26 @@ fn pages_of_other_sites_may_send_forms_here() {
 
 #[test]
 fn what_is_no_page_is_no_page_load() {
-    let honeypot = honeypot();
+    let mut honeypot = honeypot();
     honeypot.load(&Exchange::get("/login").header("accept", "image/avif,image/webp,*/*;q=0.8"));
     honeypot.load(&Exchange::get("/login").header("sec-fetch-mode", "cors").header("accept", "*/*"));
-    page("/login").observe(404, |observation| honeypot.observe(observation));
-    page("/login").observe(302, |observation| honeypot.observe(observation));
+    honeypot.response(&page("/login"), 404);
+    honeypot.response(&page("/login"), 302);
     assert_eq!(honeypot.judge(&form("/login").at(60.0)), Some(Reason::FormNotLoaded));
-    page("/login").observe(401, |observation| honeypot.observe(observation));
+    honeypot.response(&page("/login"), 401);
     assert_eq!(honeypot.judge(&form("/login").at(60.0)), None);
 }
 
 #[test]
 fn a_clock_that_is_set_back_denies_nobody() {
-    let honeypot = honeypot();
+    let mut honeypot = honeypot();
     honeypot.load(&page("/login").at(3600.0));
     assert_eq!(honeypot.judge(&form("/login").at(10.0)), None);
 }
 
 #[test]
 fn many_people_behind_one_address_may_have_a_form_open() {
-    let honeypot = honeypot();
+    let mut honeypot = honeypot();
     for person in 0..40 {
         honeypot.load(&page("/exam").at(f64::from(person) * 3.0));
     }
@@ -249,13 +247,19 @@ fn many_people_behind_one_address_may_have_a_form_open() {
 }
 
 #[test]
-fn memory_stays_within_its_bound() {
-    let honeypot = Honeypot::new(&HoneypotSettings { max_pages: 1000, ..HoneypotSettings::default() });
-    for number in 0..20_000 {
-        honeypot.load(&page(&format!("/page/{number}")).from(number));
+fn pages_of_one_client_are_bounded() {
+    let mut honeypot = honeypot();
+    assert!(size_of::<Pages>() <= 24, "{}", size_of::<Pages>());
+    honeypot.load(&page("/form").at(0.0));
+    for number in 0..127 {
+        honeypot.load(&page(&format!("/page/{number}")).at(f64::from(number)));
     }
-    assert!(honeypot.pages.len() <= 1024);
-    assert!(size_of::<((ClientKey, u64), Page)>() <= 96, "{}", size_of::<Page>());
+    assert_eq!(honeypot.judge(&form("/form").at(200.0)), None);
+    for number in 0..20_000 {
+        honeypot.load(&page(&format!("/page/{number}")).at(300.0));
+    }
+    assert!(honeypot.clients[&client(1)].heap_bytes() < 10_000);
+    assert_eq!(honeypot.judge(&form("/form").at(400.0)), Some(Reason::FormNotLoaded));
 }
 
 proptest! {
@@ -263,7 +267,7 @@ proptest! {
     fn odd_times_headers_and_orders_never_panic(
         steps in prop::collection::vec((any::<bool>(), any::<i64>(), "[ -~]{0,30}"), 0..60),
     ) {
-        let honeypot = honeypot();
+        let mut honeypot = honeypot();
         for (loads, time, text) in steps {
             let time = Timestamp::from_unix_micros(time);
             if loads {

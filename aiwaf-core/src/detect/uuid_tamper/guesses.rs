@@ -6,7 +6,7 @@ use crate::timestamp::Timestamp;
 
 /// The different identifiers that one client guessed lately, eight bytes each.
 #[derive(Debug, Default)]
-pub(super) struct Guesses(Vec<Guess>);
+pub(crate) struct Guesses(Vec<Guess>);
 
 #[derive(Debug, Clone, Copy)]
 struct Guess {
@@ -24,6 +24,11 @@ impl Guesses {
         if self.0.len() < limit && !self.0.iter().any(|guess| guess.hash == hash) {
             self.0.push(Guess { hash, second: seconds(now) });
         }
+    }
+
+    /// Bytes on the heap, the value itself included.
+    pub(super) fn heap_bytes(&self) -> usize {
+        size_of::<Self>() + self.0.capacity() * size_of::<Guess>()
     }
 
     /// How many different ones there are within `window` before `now`.

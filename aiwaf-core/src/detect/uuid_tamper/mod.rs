@@ -11,11 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use self::guesses::Guesses;
 use self::identifier::{Span, parameters, parse_uuid, percent_decoded, route_values, segments};
-use crate::client::ClientKey;
-use crate::detect::{Inspection, Observation};
+use crate::detect::{BuiltIn, ClientMemory, Detector, DetectorError, Head, Inputs, Response};
 use crate::protection::{Mode, Protection};
 use crate::request::Request;
-use crate::state::BoundedMap;
 use crate::verdict::{Field, Finding, Match, Reason};
 
 /// `[uuid_tamper]`: where UUIDs are expected.
@@ -32,8 +30,7 @@ pub struct UuidTamperSettings {
     /// How many different well-formed identifiers that were not found, within `bans.window`, count as guessing; 0 is
     /// never. Default: 20.
     pub guess_limit: u32,
-    /// Most clients whose guesses are counted at the same time; about 100 bytes each and 8 bytes a guess.
-    /// Default: 50,000.
+    /// Has no effect any more: guesses are part of the client's record, see `client.max_clients`. Default: 50,000.
     pub max_clients: usize,
 }
 
@@ -49,7 +46,7 @@ impl Default for UuidTamperSettings {
     }
 }
 
-/// Objects to identifiers that are no UUIDs where one is expected, and to clients that guess them.
+/// Flags malformed UUIDs where one is expected, and clients that guess UUIDs.
 ///
 /// A UUID is expected in the configured query parameters and in the segments that the route's pattern gives such a
 /// name; an empty value is a form field that was left out. A client guesses if many different well-formed UUIDs, in
@@ -63,8 +60,51 @@ pub(crate) struct UuidTamper {
     parameters: Box<[Box<str>]>,
     guess_limit: u32,
     window: Duration,
-    guesses: BoundedMap<ClientKey, Guesses>,
     hasher: RandomState,
+}
+
+impl BuiltIn for UuidTamper {
+    type Settings = UuidTamperSettings;
+
+    fn build(settings: &UuidTamperSettings, inputs: &Inputs<'_>) -> Result<Self, DetectorError> {
+        Ok(Self::new(settings, inputs.ban_window))
+    }
+}
+
+impl Detector for UuidTamper {
+    /// Boxed, for hardly any client guesses.
+    type Client = Option<Box<Guesses>>;
+    type Request = ();
+
+    /// Flags a tampered identifier, and any identifier of a client that guesses.
+    fn head(&self, head: &Head<'_>, client: &mut Self::Client, (): &mut ()) -> Option<Finding> {
+        let request = head.request;
+        let tampered = self.tampered_parameter(request).or_else(|| self.tampered_segment(head.route, request));
+        if let Some(matched) = tampered {
+            return Some(Finding::block(Protection::UuidTamper, Reason::UuidTampering).with_match(matched));
+        }
+        let guesses = client.as_deref_mut()?;
+        self.identity(request)?;
+        let count = u32::try_from(guesses.count(head.context.time, self.window)).ok()?;
+        (self.guess_limit > 0 && count >= self.guess_limit)
+            .then(|| Finding::block(Protection::UuidTamper, Reason::UuidGuessing(count)))
+    }
+
+    /// Notes a well-formed identifier that was not found, or not for this client.
+    fn response(&self, response: &Response<'_>, client: &mut Self::Client) {
+        if self.guess_limit == 0 || !matches!(response.outcome.status, 403 | 404 | 410) {
+            return;
+        }
+        let Some(identity) = self.identity(response.request) else { return };
+        let limit = usize::try_from(self.guess_limit).unwrap_or(usize::MAX);
+        client.get_or_insert_default().add(identity, response.time(), self.window, limit);
+    }
+}
+
+impl ClientMemory for Option<Box<Guesses>> {
+    fn heap_bytes(&self) -> usize {
+        self.as_ref().map_or(0, |guesses| guesses.heap_bytes())
+    }
 }
 
 impl UuidTamper {
@@ -78,40 +118,8 @@ impl UuidTamper {
                 .collect(),
             guess_limit: settings.guess_limit,
             window,
-            guesses: BoundedMap::new(settings.max_clients),
             hasher: RandomState::default(),
         }
-    }
-
-    /// Objects to a tampered identifier, and to any identifier of a client that guesses.
-    pub(crate) fn inspect(&self, inspection: &Inspection<'_>) -> Option<Finding> {
-        let request = inspection.request;
-        if let Some(matched) = self.tampered_parameter(request).or_else(|| self.tampered_segment(request)) {
-            return Some(Finding::block(Protection::UuidTamper, Reason::UuidTampering).with_match(matched));
-        }
-        if self.guess_limit == 0 {
-            return None;
-        }
-        self.identity(request)?;
-        let count = self
-            .guesses
-            .get(&inspection.client, |guesses| guesses.count(request.time, self.window))
-            .and_then(|count| u32::try_from(count).ok())?;
-        (count >= self.guess_limit)
-            .then(|| Finding::block(Protection::UuidTamper, Reason::UuidGuessing(count)))
-    }
-
-    /// Notes a well-formed identifier that was not found, or not for this client.
-    pub(crate) fn observe(&self, observation: &Observation<'_>) {
-        if self.guess_limit == 0 || !matches!(observation.outcome.status, 403 | 404 | 410) {
-            return;
-        }
-        let request = observation.inspection.request;
-        let Some(identity) = self.identity(request) else { return };
-        let limit = usize::try_from(self.guess_limit).unwrap_or(usize::MAX);
-        self.guesses.update(observation.inspection.client, Guesses::default, |guesses| {
-            guesses.add(identity, request.time, self.window, limit);
-        });
     }
 
     fn tampered_parameter(&self, request: &Request<'_>) -> Option<Match> {
@@ -123,8 +131,8 @@ impl UuidTamper {
         })
     }
 
-    fn tampered_segment(&self, request: &Request<'_>) -> Option<Match> {
-        route_values(request.route?, request.path).find_map(|(name, value)| {
+    fn tampered_segment(&self, route: Option<&str>, request: &Request<'_>) -> Option<Match> {
+        route_values(route?, request.path).find_map(|(name, value)| {
             self.expected(name.as_bytes())?;
             is_tampered(&value).then(|| Match::new(Field::Path, request.path, value.start, value.end()))
         })
@@ -174,39 +182,30 @@ fn is_tampered(value: &Span<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::Outcome;
-    use crate::timestamp::Timestamp;
+    use crate::detect::tests::{Exchange, Kept};
 
     const UUID: &str = "123e4567-e89b-12d3-a456-426614174000";
     const WINDOW: Duration = Duration::from_mins(10);
 
-    fn detector() -> UuidTamper {
-        UuidTamper::new(&UuidTamperSettings::default(), WINDOW)
-    }
-
-    fn with<R>(uri: &str, route: Option<&str>, second: i64, look: impl FnOnce(Inspection<'_>) -> R) -> R {
-        let time = Timestamp::from_unix_micros((1_700_000_000 + second) * 1_000_000);
-        let request = Request::new("203.0.113.9".parse().unwrap(), time)
-            .with_method("GET")
-            .with_uri(uri)
-            .with_route(route);
-        let client = ClientKey::new(request.client, 64);
-        look(Inspection { request: &request, client, path: b"" })
+    fn detector() -> Kept<UuidTamper> {
+        Kept::new(UuidTamper::new(&UuidTamperSettings::default(), WINDOW))
     }
 
     fn judge(uri: &str, route: Option<&str>) -> Option<Finding> {
-        with(uri, route, 0, |inspection| detector().inspect(&inspection))
+        let exchange = Exchange::get(uri);
+        detector().head(&match route {
+            Some(route) => exchange.route(route),
+            None => exchange,
+        })
     }
 
-    fn visit(detector: &UuidTamper, uri: &str, second: i64, status: u16) -> Option<Reason> {
-        with(uri, None, second, |inspection| {
-            let finding = detector.inspect(&inspection);
-            if finding.is_none() {
-                let outcome = Outcome::new(status, Duration::ZERO);
-                detector.observe(&Observation { inspection, known_path: false, outcome, keyword_hits: 0 });
-            }
-            finding.map(|finding| finding.reason)
-        })
+    fn visit(detector: &mut Kept<UuidTamper>, uri: &str, second: u32, status: u16) -> Option<Reason> {
+        let exchange = Exchange::get(uri).at(f64::from(second));
+        let finding = detector.head(&exchange);
+        if finding.is_none() {
+            detector.response(&exchange, status);
+        }
+        finding.map(|finding| finding.reason)
     }
 
     fn item(number: u32) -> String {
@@ -266,80 +265,60 @@ mod tests {
 
     #[test]
     fn guessing_is_denied_while_the_window_lasts() {
-        let detector = detector();
+        let mut detector = detector();
         for number in 0..20 {
-            assert_eq!(visit(&detector, &item(number), i64::from(number), 404), None, "{number}");
+            assert_eq!(visit(&mut detector, &item(number), number, 404), None, "{number}");
         }
-        assert_eq!(visit(&detector, &item(20), 20, 404), Some(Reason::UuidGuessing(20)));
-        assert_eq!(visit(&detector, &format!("/x?uuid={UUID}"), 21, 200), Some(Reason::UuidGuessing(20)));
-        assert_eq!(visit(&detector, "/", 22, 200), None);
-        assert_eq!(visit(&detector, &item(20), 599, 404), Some(Reason::UuidGuessing(20)));
-        assert_eq!(visit(&detector, &item(20), 600, 404), None);
+        assert_eq!(visit(&mut detector, &item(20), 20, 404), Some(Reason::UuidGuessing(20)));
+        assert_eq!(visit(&mut detector, &format!("/x?uuid={UUID}"), 21, 200), Some(Reason::UuidGuessing(20)));
+        assert_eq!(visit(&mut detector, "/", 22, 200), None);
+        assert_eq!(visit(&mut detector, &item(20), 599, 404), Some(Reason::UuidGuessing(20)));
+        assert_eq!(visit(&mut detector, &item(20), 600, 404), None);
         // One old guess went, one new one came.
-        assert_eq!(visit(&detector, &item(21), 600, 404), Some(Reason::UuidGuessing(20)));
-        assert_eq!(visit(&detector, &item(22), 2000, 404), None);
+        assert_eq!(visit(&mut detector, &item(21), 600, 404), Some(Reason::UuidGuessing(20)));
+        assert_eq!(visit(&mut detector, &item(22), 2000, 404), None);
     }
 
     #[test]
     fn people_do_not_guess() {
-        let detector = detector();
+        let mut detector = detector();
         for visit_number in 0..200 {
             // A stale bookmark, a page whose parts are all missing, items that exist, pages that don't.
-            let number = u32::try_from(visit_number).unwrap();
-            let time = visit_number;
-            assert_eq!(visit(&detector, &item(0), time, 404), None);
-            assert_eq!(visit(&detector, &format!("{}/part/{number}", item(1)), time, 404), None);
-            assert_eq!(visit(&detector, &item(number), time, 200), None);
-            assert_eq!(visit(&detector, &format!("/missing/{number}"), time, 404), None);
+            let (number, time) = (visit_number, visit_number);
+            assert_eq!(visit(&mut detector, &item(0), time, 404), None);
+            assert_eq!(visit(&mut detector, &format!("{}/part/{number}", item(1)), time, 404), None);
+            assert_eq!(visit(&mut detector, &item(number), time, 200), None);
+            assert_eq!(visit(&mut detector, &format!("/missing/{number}"), time, 404), None);
         }
     }
 
     #[test]
     fn guesses_in_parameters_and_with_any_denial_count() {
-        let detector = detector();
+        let mut detector = detector();
         for number in 0..20u32 {
             let uri = format!("/x?uuid=00000000-0000-4000-8000-{number:012x}");
             let status = [403, 404, 410][number as usize % 3];
-            assert_eq!(visit(&detector, &uri, 0, status), None);
+            assert_eq!(visit(&mut detector, &uri, 0, status), None);
         }
-        assert_eq!(visit(&detector, &item(0), 0, 200), Some(Reason::UuidGuessing(20)));
+        assert_eq!(visit(&mut detector, &item(0), 0, 200), Some(Reason::UuidGuessing(20)));
     }
 
     #[test]
     fn a_limit_of_zero_never_counts() {
         let settings = UuidTamperSettings { guess_limit: 0, ..UuidTamperSettings::default() };
-        let detector = UuidTamper::new(&settings, WINDOW);
+        let mut detector = Kept::new(UuidTamper::new(&settings, WINDOW));
         for number in 0..100 {
-            assert_eq!(visit(&detector, &item(number), 0, 404), None);
+            assert_eq!(visit(&mut detector, &item(number), 0, 404), None);
         }
-        assert_eq!(detector.guesses.len(), 0);
-    }
-
-    #[test]
-    fn the_clients_that_are_remembered_are_bounded() {
-        let settings = UuidTamperSettings { max_clients: 64, ..UuidTamperSettings::default() };
-        let detector = UuidTamper::new(&settings, WINDOW);
-        let uri = item(1);
-        for last in 0..=255 {
-            let request = Request::new([203, 0, 113, last].into(), Timestamp::UNIX_EPOCH).with_uri(&uri);
-            let client = ClientKey::new(request.client, 64);
-            let inspection = Inspection { request: &request, client, path: b"" };
-            let outcome = Outcome::new(404, Duration::ZERO);
-            detector.observe(&Observation { inspection, known_path: false, outcome, keyword_hits: 0 });
-        }
-        assert!(detector.guesses.len() <= 64);
+        assert!(detector.clients.values().all(Option::is_none));
     }
 
     proptest::proptest! {
         #[test]
         fn any_request_is_judged(uri: Vec<u8>, tail: Vec<u8>, route in "[/{}a-z]{0,20}") {
             let uri = [&uri[..], b"?uuid=", &tail].concat();
-            let request = Request::new("203.0.113.9".parse().unwrap(), Timestamp::UNIX_EPOCH)
-                .with_uri(&uri)
-                .with_route(Some(&route));
-            let client = ClientKey::new(request.client, 64);
-            let inspection = Inspection { request: &request, client, path: b"" };
-            if let Some(matched) = detector().inspect(&inspection).and_then(|finding| finding.matched) {
+            let finding = detector().head(&Exchange::get(&uri).route(route));
+            if let Some(matched) = finding.and_then(|finding| finding.matched) {
                 proptest::prop_assert!(matched.start < matched.end);
             }
         }

@@ -1,4 +1,8 @@
-//! Whom a client counts as: one IPv4 address, or one IPv6 network.
+//! Clients: the key under which one is counted, and the table of what is remembered of each.
+
+mod table;
+
+pub(crate) use table::{ClientTable, Record};
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -1,10 +1,9 @@
 //! One request on its way through the firewall.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use aiwaf_core::{
-    AccessRecord, Action, Headers, Outcome, Protection, ProtectionSet, Request, Timestamp, Verdict,
+    AccessRecord, Action, Headers, Outcome, Protection, ProtectionSet, Request, Timestamp, Transaction, Verdict,
 };
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -12,7 +11,7 @@ use http::{Extensions, HeaderMap, Method, Response, Uri, Version, request};
 
 use super::Aiwaf;
 use crate::client_address::PeerAddress;
-use crate::headers::{HeaderView, KeptHeaders};
+use crate::headers::{HeaderView, LoggedHeaders};
 use crate::request_log::Event;
 use crate::response::{DenyResponse, JsonDenyResponse};
 
@@ -50,12 +49,6 @@ impl<'a> From<&'a request::Parts> for Head<'a> {
 }
 
 impl Head<'_> {
-    /// Asks something about the request without its body.
-    pub(super) fn ask<T>(&self, waf: &Aiwaf, ask: impl FnOnce(&Request<'_>) -> T) -> T {
-        let view = HeaderView(self.headers);
-        ask(&view_of(waf.client(self), waf.now(), self.method, self.uri, self.version, &view))
-    }
-
     /// Whether request and answer may be sent in turns, so that neither may be waited for.
     pub(super) fn is_conversation(&self) -> bool {
         let content_type = self.headers.get(CONTENT_TYPE).map(http::HeaderValue::as_bytes);
@@ -83,66 +76,95 @@ impl Head<'_> {
 /// How the content types of gRPC begin.
 const GRPC: &[u8] = b"application/grpc";
 
-/// What is kept of a request from its verdict to its answer. If it is dropped before there is an answer, because the
-/// service failed or the client went away, the request is logged without a status.
-pub(crate) struct Ticket {
+/// One HTTP request from its head to its response: the engine's transaction, and what the log needs. If it is dropped
+/// before there is a response, because the service failed or the client went away, the request is logged without a status.
+pub(crate) struct HttpTransaction {
     waf: Aiwaf,
+    /// `None` after a panic: then `fallback` is the verdict, and nothing is learned.
+    transaction: Option<Transaction>,
+    fallback: Verdict,
     client: IpAddr,
     time: Timestamp,
     method: Method,
     uri: Uri,
     version: Version,
-    /// Empty if nobody will look at them.
-    headers: KeptHeaders,
-    verdict: Verdict,
-    is_answered: bool,
+    /// Empty if nothing is logged.
+    headers: LoggedHeaders,
+    /// How many findings of monitored protections are in the log.
+    logged: usize,
+    is_finished: bool,
 }
 
-impl Ticket {
-    /// Judges a request and takes note of what objected.
-    pub(super) fn new(waf: Aiwaf, head: &Head<'_>, body: &[u8]) -> Self {
+impl HttpTransaction {
+    /// Judges the head of a request, and logs the findings.
+    pub(super) fn begin(waf: Aiwaf, head: &Head<'_>) -> Self {
         let time = waf.now();
         let client = waf.client(head);
         let view = HeaderView(head.headers);
-        let request = view_of(client, time, head.method, head.uri, head.version, &view).with_body(body);
-        let verdict = waf.guard("judging a request", || waf.shared.engine.inspect(&request));
-        let verdict = verdict.unwrap_or_else(|| {
-            let mut verdict = Verdict::allow(ProtectionSet::EMPTY.with(Protection::Logging));
-            if waf.shared.fail_closed {
-                verdict.action = Action::Block;
-            }
-            verdict
+        let request = view_of(client, time, head.method, head.uri, head.version, &view);
+        let engine = &waf.shared.engine;
+        let transaction = waf.guard("judging a request", || {
+            let mut transaction = engine.begin(&request);
+            engine.request_head(&mut transaction, &request);
+            transaction
         });
-        log_findings(&waf, &request, &verdict);
+        let mut fallback = Verdict::allow(ProtectionSet::EMPTY.with(Protection::Logging));
+        if waf.shared.fail_closed {
+            fallback.action = Action::Block;
+        }
+        let verdict = transaction.as_ref().map_or(&fallback, Transaction::verdict);
+        log_findings(&waf, &request, verdict, 0);
+        let is_logged = verdict.applied.contains(Protection::Logging);
         Self {
             client,
             time,
             method: head.method.clone(),
             uri: head.uri.clone(),
             version: head.version,
-            headers: if verdict.applied.is_empty() {
-                KeptHeaders::default()
-            } else {
-                KeptHeaders::new(head.headers)
-            },
-            verdict,
-            is_answered: false,
+            headers: if is_logged { LoggedHeaders::new(head.headers) } else { LoggedHeaders::default() },
+            logged: verdict.monitored.len(),
+            transaction,
+            fallback,
+            is_finished: false,
             waf,
         }
     }
 
-    pub(crate) fn is_allowed(&self) -> bool {
-        self.verdict.is_allowed()
+    /// Judges the next bytes of the body, of which `is_end` says whether they are the last.
+    pub(crate) fn body(&mut self, parts: &request::Parts, chunk: &[u8], is_end: bool) {
+        let Some(mut transaction) = self.transaction.take().filter(Transaction::wants_body) else { return };
+        let view = HeaderView(&parts.headers);
+        let request = view_of(self.client, self.time, &self.method, &self.uri, self.version, &view);
+        self.transaction = self.waf.guard("judging a body", || {
+            self.waf.shared.engine.request_body(&mut transaction, &request, chunk, is_end);
+            transaction
+        });
+        let verdict = self.transaction.as_ref().map_or(&self.fallback, Transaction::verdict);
+        log_findings(&self.waf, &request, verdict, self.logged);
+        self.logged = verdict.monitored.len();
     }
 
-    /// The answer to the request, which is denied.
-    pub(crate) fn deny(mut self, head: &request::Parts) -> Response<Bytes> {
+    /// Reports whether a detector wants to see the body, or more of it.
+    pub(crate) fn wants_body(&self) -> bool {
+        self.transaction.as_ref().is_some_and(Transaction::wants_body)
+    }
+
+    pub(crate) fn is_allowed(&self) -> bool {
+        self.verdict().is_allowed()
+    }
+
+    fn verdict(&self) -> &Verdict {
+        self.transaction.as_ref().map_or(&self.fallback, Transaction::verdict)
+    }
+
+    /// The response to the request, which is refused.
+    pub(crate) fn refuse(mut self, head: &request::Parts) -> Response<Bytes> {
         let custom = &self.waf.shared.deny_response;
         let mut response = self
             .waf
-            .guard("the answer to a denied request", || custom.respond(&self.verdict, head))
-            .unwrap_or_else(|| JsonDenyResponse.respond(&self.verdict, head));
-        response.extensions_mut().insert(self.verdict.clone());
+            .guard("the response to a refused request", || custom.respond(self.verdict(), head))
+            .unwrap_or_else(|| JsonDenyResponse.respond(self.verdict(), head));
+        response.extensions_mut().insert(self.verdict().clone());
         let length = response.body().len();
         if self.method == Method::HEAD {
             *response.body_mut() = Bytes::new();
@@ -152,7 +174,7 @@ impl Ticket {
         response
     }
 
-    /// Learns from the answer, and logs the request.
+    /// Learns from the response, and logs the request.
     pub(crate) fn answered<B: http_body::Body>(mut self, response: &Response<B>) {
         let bytes = if self.method == Method::HEAD {
             Some(0)
@@ -167,29 +189,29 @@ impl Ticket {
     }
 
     fn finish(&mut self, status: u16, bytes: Option<u64>) {
-        self.is_answered = true;
+        self.is_finished = true;
         let request = view_of(self.client, self.time, &self.method, &self.uri, self.version, &self.headers);
-        let outcome = Outcome::new(status, self.elapsed());
-        if self.verdict.is_allowed() && status != 0 {
-            self.waf.guard("learning from an answer", || self.waf.shared.engine.observe(&request, &outcome));
+        let outcome = Outcome::new(status, self.waf.now().since(self.time));
+        if let Some(transaction) = &mut self.transaction
+            && status != 0
+        {
+            let engine = &self.waf.shared.engine;
+            self.waf.guard("learning from a response", || engine.response(transaction, &request, &outcome));
         }
-        if self.verdict.applied.contains(Protection::Logging)
+        let verdict = self.transaction.as_ref().map_or(&self.fallback, Transaction::verdict);
+        if verdict.applied.contains(Protection::Logging)
             && let Some(log) = self.waf.log()
         {
-            let mut record = AccessRecord::from_request(&request, &outcome, &self.verdict);
+            let mut record = AccessRecord::from_request(&request, &outcome, verdict);
             record.bytes = bytes;
             log.request(record);
         }
     }
-
-    fn elapsed(&self) -> Duration {
-        self.waf.now().since(self.time)
-    }
 }
 
-impl Drop for Ticket {
+impl Drop for HttpTransaction {
     fn drop(&mut self) {
-        if !self.is_answered {
+        if !self.is_finished {
             self.finish(0, None);
         }
     }
@@ -222,8 +244,9 @@ fn protocol(version: Version) -> &'static str {
     }
 }
 
-fn log_findings(waf: &Aiwaf, request: &Request<'_>, verdict: &Verdict) {
-    if (verdict.finding.is_none() && verdict.monitored.is_empty())
+/// Logs the findings but the first `logged` of monitored protections, which are in the log already.
+fn log_findings(waf: &Aiwaf, request: &Request<'_>, verdict: &Verdict, logged: usize) {
+    if (verdict.finding.is_none() && verdict.monitored.len() <= logged)
         || !verdict.applied.contains(Protection::Logging)
     {
         return;
@@ -232,8 +255,9 @@ fn log_findings(waf: &Aiwaf, request: &Request<'_>, verdict: &Verdict) {
     for (finding, monitored) in verdict
         .monitored
         .iter()
+        .skip(logged)
         .map(|finding| (finding, true))
-        .chain(verdict.finding.as_deref().map(|finding| (finding, false)))
+        .chain(verdict.finding.as_ref().map(|finding| (finding, false)))
     {
         log.event(
             request.time,
