@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::client::ClientKey;
 use crate::lists::{BanRecord, BanSource, BlacklistEntry};
 use crate::protection::Protection;
-use crate::settings::seconds;
+use crate::seconds;
 use crate::timestamp::Timestamp;
 use crate::verdict::{BanWeight, Finding};
 
@@ -267,8 +267,7 @@ mod tests {
     #[test]
     fn hits_add_up_within_the_window() {
         let mut bans = Judge::new(BanSettings::default());
-        let mut register =
-            |second| bans.register(&hit(Reason::UuidTampering), 3, at(second), None).is_some();
+        let mut register = |second| bans.register(&hit(Reason::UuidTampering), 3, at(second), None).is_some();
         assert!(!register(0) && !register(599));
         assert!(!register(600), "the first hit is ten minutes old");
         assert!(register(601));
@@ -299,8 +298,7 @@ mod tests {
     fn original_defect_13_no_ban_without_end_unless_asked_for() {
         let endless = BanSettings { duration: Duration::ZERO, ..BanSettings::default() };
         let finding = hit(Reason::UuidTampering);
-        let ban =
-            |settings| Judge::new(settings).register(&finding, 1, at(0), None).unwrap().expires;
+        let ban = |settings| Judge::new(settings).register(&finding, 1, at(0), None).unwrap().expires;
         assert!(ban(BanSettings::default()).is_some());
         assert_eq!(ban(endless), None);
     }

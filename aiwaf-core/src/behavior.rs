@@ -161,7 +161,11 @@ impl ClientHistory {
     /// Nothing yet; what is older than `window` will be forgotten.
     pub fn new(window: Duration) -> Self {
         let window = window.min(Self::MAX_WINDOW).as_micros();
-        Self { newest: i64::MIN, window: u32::try_from(window).unwrap_or(u32::MAX), events: Events::One(None) }
+        Self {
+            newest: i64::MIN,
+            window: u32::try_from(window).unwrap_or(u32::MAX),
+            events: Events::One(None),
+        }
     }
 
     /// Appends an event. One with an earlier time than the last (a log is not always in order, a clock may be set
@@ -205,14 +209,7 @@ impl ClientHistory {
         self.append(path_hash, burst, elapsed, keyword_hits, flags);
     }
 
-    fn append(
-        &mut self,
-        path_hash: u64,
-        burst: u8,
-        elapsed: u64,
-        keyword_hits: u32,
-        flags: u8,
-    ) {
+    fn append(&mut self, path_hash: u64, burst: u8, elapsed: u64, keyword_hits: u32, flags: u8) {
         // With nothing before it, any number will do.
         let since_last = u32::try_from(elapsed).unwrap_or(0);
         let last = self.events.as_slice().last();

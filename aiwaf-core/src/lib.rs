@@ -62,6 +62,7 @@ mod bans;
 mod behavior;
 mod body;
 mod client;
+mod country;
 mod decode;
 mod engine;
 mod features;
@@ -76,8 +77,10 @@ mod request;
 mod request_info;
 mod request_line;
 mod scanning_paths;
+mod seconds;
 mod secret_names;
 mod settings;
+mod site_paths;
 mod state;
 mod suggest;
 mod timestamp;
@@ -91,15 +94,15 @@ pub use access_log::{
 pub use bans::BanSettings;
 pub use behavior::{ClientEvent, ClientHistory, SCANNER_THRESHOLD, Suspicion, is_part_of_attack};
 pub use client::{
-    ClientKey, InvalidNetwork, UNKNOWN_CLIENT, canonical_network, display_network, parse_network,
+    ClientKey, Identity, InvalidNetwork, UNKNOWN_CLIENT, canonical_network, display_network, parse_network,
 };
-pub use detect::{Body, ClientMemory, Detector, Head, Response};
+pub use country::{CountryCode, InvalidCountryCode};
 pub use detect::ai_anomaly::{AiAnomalySettings, AnomalyModel};
 pub use detect::attack_signatures::{
     AttackCategory, AttackSignaturesSettings, RuleFileError, Severity, SignatureError, SignatureExclusion,
     SignatureHit, TooManyRules,
 };
-pub use detect::geo_block::{CountryLookup, CountrySet, GeoBlockSettings};
+pub use detect::geo_block::{CountryLookup, GeoBlockSettings};
 #[cfg(feature = "geo")]
 pub use detect::geo_block::{GeoDatabaseError, MaxMindCountries};
 pub use detect::header_validation::HeaderValidationSettings;
@@ -107,15 +110,18 @@ pub use detect::honeypot::HoneypotSettings;
 pub use detect::ip_keyword_block::IpKeywordBlockSettings;
 pub use detect::rate_limit::RateLimitSettings;
 pub use detect::uuid_tamper::UuidTamperSettings;
+pub use detect::{Body, ClientMemory, Detector, Head, Response};
 pub use engine::{BuildError, Engine, EngineBuilder, RecordBuffers, RecordedRequest, Statistics};
 pub use features::{FEATURE_COUNT, FEATURE_NAMES, features};
 pub use keyword_learning::{KeywordLearner, learnable_words};
 pub use lists::{
-    BanSource, BlacklistEntry, ChangeSink, CountryEntry, KeywordEntry, KeywordSource, ListChange, ListName,
-    Lists, PathExemptionEntry, WhitelistEntry,
+    BanSource, BlacklistEntry, ChangeSink, CountryEntry, CountrySet, KeywordEntry, KeywordSource, ListChange,
+    ListName, Lists, PathExemptionEntry, WhitelistEntry,
 };
 pub use policy::{InvalidRoute, PathRule, RateLimitOverride, RoutePolicy};
-pub use protection::{CustomProtection, InvalidProtection, Mode, Preset, Protection, ProtectionSet, UnknownProtection};
+pub use protection::{
+    CustomProtection, InvalidProtection, Mode, Preset, Protection, ProtectionSet, UnknownProtection,
+};
 pub use request::{Headers, Outcome, Request};
 pub use request_line::{RequestLine, RequestLineError};
 pub use scanning_paths::is_scanning_path;
@@ -127,7 +133,4 @@ pub use settings::{
 pub use suggest::closest;
 pub use timestamp::Timestamp;
 pub use transaction::Transaction;
-pub use verdict::{
-    Action, AnomalyEvidence, BanWeight, CountryCode, Field, Finding, InvalidCountryCode, Match, Reason,
-    Verdict,
-};
+pub use verdict::{Action, AnomalyEvidence, BanWeight, Field, Finding, Match, Reason, Verdict};

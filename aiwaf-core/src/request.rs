@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::client::Identity;
 use crate::timestamp::Timestamp;
 
 /// One request, borrowed from whoever received it. Nothing is copied.
@@ -29,6 +30,8 @@ use crate::timestamp::Timestamp;
 pub struct Request<'a> {
     /// Who asks: the address that the adapter vouches for (never a forwarded header from a stranger).
     pub client: IpAddr,
+    /// How far the address tells clients apart. Default: direct.
+    pub identity: Identity,
     /// When the request arrived.
     pub time: Timestamp,
     /// The method, such as `GET`; empty for a protocol without methods.
@@ -52,6 +55,7 @@ impl<'a> Request<'a> {
     pub fn new(client: IpAddr, time: Timestamp) -> Self {
         Self {
             client,
+            identity: Identity::Direct,
             time,
             method: "",
             path: b"",
@@ -61,6 +65,12 @@ impl<'a> Request<'a> {
             body: b"",
             route: None,
         }
+    }
+
+    /// Sets how far the address tells clients apart.
+    #[must_use]
+    pub fn with_identity(self, identity: Identity) -> Self {
+        Self { identity, ..self }
     }
 
     /// Sets the method.

@@ -28,7 +28,10 @@ impl LoggedHeaders {
     }
 
     fn iter(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
-        AccessRecord::HEADERS.into_iter().zip(&self.0).filter_map(|(name, value)| Some((name, value.as_ref()?.as_bytes())))
+        AccessRecord::HEADERS
+            .into_iter()
+            .zip(&self.0)
+            .filter_map(|(name, value)| Some((name, value.as_ref()?.as_bytes())))
     }
 }
 

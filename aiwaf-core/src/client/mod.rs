@@ -10,6 +10,19 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::state::hash_text;
 
+/// How far a client's address tells clients apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Identity {
+    /// The peer of the connection.
+    #[default]
+    Direct,
+    /// Named by a trusted proxy.
+    Forwarded,
+    /// Nobody can tell: there is no peer address, the peer forwards requests of others without being a trusted proxy, or
+    /// it is a trusted proxy that names no client. Such clients are blocked request by request and never banned.
+    Unidentified,
+}
+
 /// The key under which a client is counted and banned.
 ///
 /// An IPv4 address counts for itself. An IPv6 client usually owns a whole /64, so all of it counts as one.

@@ -65,9 +65,8 @@ impl<R: Record> ClientTable<R> {
     /// most about `heap_bytes`. Memory is taken as clients come.
     pub(crate) fn new(clients: usize, heap_bytes: usize) -> Self {
         let shards = SHARDS.min(clients.next_power_of_two());
-        let shard = || {
-            Mutex::new(Shard { index: HashTable::new(), entries: Vec::new(), heap_bytes: 0, hand: 0 })
-        };
+        let shard =
+            || Mutex::new(Shard { index: HashTable::new(), entries: Vec::new(), heap_bytes: 0, hand: 0 });
         Self {
             shards: std::iter::repeat_with(shard).take(shards).collect(),
             hasher: RandomState::default(),
@@ -120,7 +119,8 @@ impl<R: Record> ClientTable<R> {
 
 impl<R: Record> Shard<R> {
     fn position(&self, hash: u64, key: ClientKey) -> Option<usize> {
-        let is_it = |&position: &u32| self.entries.get(position as usize).is_some_and(|entry| entry.key == key);
+        let is_it =
+            |&position: &u32| self.entries.get(position as usize).is_some_and(|entry| entry.key == key);
         self.index.find(hash, is_it).map(|&position| position as usize)
     }
 
@@ -144,7 +144,8 @@ impl<R: Record> Shard<R> {
         let position = self.entries.len();
         if position == self.entries.capacity() {
             // By half, and never beyond what can be needed.
-            self.entries.reserve_exact((position / 2).max(4).min(limits.clients.saturating_sub(position)).max(1));
+            self.entries
+                .reserve_exact((position / 2).max(4).min(limits.clients.saturating_sub(position)).max(1));
         }
         self.entries.push(Entry { key, touched: false, record: R::default() });
         let entries = &self.entries;
@@ -184,7 +185,9 @@ impl<R: Record> Shard<R> {
     }
 
     fn remove(&mut self, position: usize, hasher: &RandomState) {
-        let (Some(victim), last) = (self.entries.get(position), self.entries.len().wrapping_sub(1)) else { return };
+        let (Some(victim), last) = (self.entries.get(position), self.entries.len().wrapping_sub(1)) else {
+            return;
+        };
         self.heap_bytes = self.heap_bytes.saturating_sub(victim.record.heap_bytes());
         let victim = hasher.hash_one(victim.key);
         if let Ok(slot) = self.index.find_entry(victim, |&other| other as usize == position) {

@@ -11,7 +11,7 @@ use crate::behavior::{ClientEvent, ClientHistory, Suspicion, is_part_of_attack, 
 use crate::features::{FEATURE_COUNT, features};
 use crate::keyword_learning::KeywordLearner;
 use crate::protection::{Mode, Protection};
-use crate::settings::seconds;
+use crate::seconds;
 use crate::timestamp::Timestamp;
 use crate::verdict::{AnomalyEvidence, Finding, Reason};
 
@@ -248,8 +248,8 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
-    use crate::lists::{KeywordEntry, KeywordSource, Lists, Snapshot, SnapshotSettings};
     use crate::detect::tests::{Exchange, Kept};
+    use crate::lists::{KeywordEntry, KeywordSource, Lists, Snapshot, SnapshotSettings};
 
     const SCANS: [&str; 6] =
         ["/wp-admin", "/.env", "/.git/config", "/phpmyadmin", "/backup.sql", "/cgi-bin/x"];

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use smallvec::SmallVec;
 
 use super::Facts;
-use crate::client::ClientKey;
+use crate::client::{ClientKey, Identity};
 use crate::policy::Applicable;
 use crate::timestamp::Timestamp;
 
@@ -19,6 +19,8 @@ pub(crate) struct Context {
     pub(crate) client: ClientKey,
     /// The client's address.
     pub(crate) address: IpAddr,
+    /// How far the address tells clients apart.
+    pub(crate) identity: Identity,
     /// When the request arrived.
     pub(crate) time: Timestamp,
     /// The normalized path; on the heap only if it is long.

@@ -179,9 +179,8 @@ mod tests {
 
     fn facts(method: &str, headers: &[(&str, &str)]) -> Facts {
         let headers = headers.to_vec();
-        let request = Request::new(UNKNOWN_CLIENT, Timestamp::UNIX_EPOCH)
-            .with_method(method)
-            .with_headers(&headers);
+        let request =
+            Request::new(UNKNOWN_CLIENT, Timestamp::UNIX_EPOCH).with_method(method).with_headers(&headers);
         Facts::of(&request, &KnownHeaders::read(&headers))
     }
 
@@ -203,7 +202,8 @@ mod tests {
                 assert!(known.slot(name.as_bytes()).is_some(), "{name}");
             }
         }
-        for name in ["", "hose", "accepts", "connec", "sec-fetch-user", "sec-fetch-mote", "x-requested-witt"] {
+        for name in ["", "hose", "accepts", "connec", "sec-fetch-user", "sec-fetch-mote", "x-requested-witt"]
+        {
             let mut known = KnownHeaders::default();
             assert!(known.slot(name.as_bytes()).is_none(), "{name}");
         }

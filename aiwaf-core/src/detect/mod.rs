@@ -23,12 +23,13 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::client::ClientKey;
+use crate::country::CountryCode;
 use crate::lists::{KeywordEntry, Snapshot};
 use crate::policy::PathRule;
 use crate::request::{Outcome, Request};
-use crate::state::SitePaths;
+use crate::site_paths::SitePaths;
 use crate::timestamp::Timestamp;
-use crate::verdict::{CountryCode, Finding};
+use crate::verdict::Finding;
 
 /// The registration table: one row for each protection, in the order in which they run, cheapest first.
 ///

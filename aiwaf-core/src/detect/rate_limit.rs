@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{BuiltIn, ClientMemory, Detector, DetectorError, Head, Inputs};
 use crate::policy::{PathRule, RateLimitOverride};
 use crate::protection::{Mode, Protection};
-use crate::settings::seconds;
+use crate::seconds;
 use crate::state::{Arrival, SlidingWindow};
 use crate::verdict::{Action, BanWeight, Finding, Reason};
 
@@ -202,12 +202,13 @@ mod tests {
             RateLimit::new(&RateLimitSettings { flood: 10_000, ..RateLimitSettings::default() }, &[]);
         let clients: ClientTable<Record> = ClientTable::new(1000, usize::MAX);
         let exchange = Exchange::get("/");
-        let ask =
-            || exchange.head(|head| clients.update(client(1), |record| limiter.head(head, &mut record.0, &mut ())));
+        let ask = || {
+            exchange
+                .head(|head| clients.update(client(1), |record| limiter.head(head, &mut record.0, &mut ())))
+        };
         let passed: usize = std::thread::scope(|threads| {
-            let threads: Vec<_> = (0..64)
-                .map(|_| threads.spawn(|| (0..20).filter(|_| ask().is_none()).count()))
-                .collect();
+            let threads: Vec<_> =
+                (0..64).map(|_| threads.spawn(|| (0..20).filter(|_| ask().is_none()).count())).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
         assert_eq!(passed, 100);

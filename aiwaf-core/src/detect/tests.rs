@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use super::{Applied, Context, Detector, Facts, Head, KnownHeaders, Response};
 use crate::client::ClientKey;
+use crate::country::CountryCode;
 use crate::lists::{KeywordEntry, Lists, Snapshot, SnapshotSettings};
 use crate::protection::ProtectionSet;
 use crate::request::{Outcome, Request};
-use crate::state::{SitePaths, hash_text};
+use crate::site_paths::SitePaths;
+use crate::state::hash_text;
 use crate::timestamp::Timestamp;
-use crate::verdict::{CountryCode, Finding};
+use crate::verdict::Finding;
 
 /// The client with this number.
 pub(crate) fn client(number: u32) -> ClientKey {
@@ -71,6 +73,7 @@ fn context_of(request: &Request<'_>, rule: u16) -> Context {
     Context {
         client: ClientKey::new(request.client, 64),
         address: request.client,
+        identity: request.identity,
         time: request.time,
         path: request.path.into(),
         path_hash: hash_text(request.path),

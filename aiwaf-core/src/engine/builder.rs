@@ -14,7 +14,7 @@ use crate::lists::{ChangeSink, Lists, LiveLists, SnapshotSettings, fold};
 use crate::policy::{InvalidRoute, PathRules, RoutePolicy, Routes};
 use crate::protection::{Mode, Preset, Protection, ProtectionSet};
 use crate::settings::{Settings, SettingsError};
-use crate::state::SitePaths;
+use crate::site_paths::SitePaths;
 
 /// Collects what an [`Engine`] runs on. Without any call, all protections run with their defaults, in memory.
 ///
@@ -171,7 +171,7 @@ impl EngineBuilder {
             }
             custom = custom.with(protection);
         }
-        let available = ProtectionSet::ALL.difference(ProtectionSet::CUSTOM).union(custom);
+        let available = ProtectionSet::ALL.union(custom);
         let enabled = settings.enabled_protections().intersection(available);
         let monitored: ProtectionSet =
             enabled.iter().filter(|protection| settings.mode(*protection) == Mode::Monitor).collect();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Engine;
 use super::record::{ClientRecord, Rare};
 use crate::bans::EarlierBan;
-use crate::client::ClientKey;
+use crate::client::{ClientKey, Identity};
 use crate::detect::{Context, Facts};
 use crate::lists::{BanRecord, Snapshot};
 use crate::protection::Protection;
@@ -24,7 +24,12 @@ pub(super) struct Subject<'s> {
 impl Engine {
     /// Reports whether the detector of `protection` is to run. Enforcing would have stopped at the first finding: what is
     /// monitored stops there, too.
-    pub(super) fn is_due(&self, protection: Protection, subject: &Subject<'_>, judgement: &Judgement) -> bool {
+    pub(super) fn is_due(
+        &self,
+        protection: Protection,
+        subject: &Subject<'_>,
+        judgement: &Judgement,
+    ) -> bool {
         subject.context.applied.protections.contains(protection)
             && (judgement.verdict.monitored.is_empty() || !self.monitored.contains(protection))
     }
@@ -52,7 +57,9 @@ impl Engine {
         }
         let ban = rare.shadow.ban.as_ref().filter(|ban| ban.is_active(subject.context.time));
         if let Some(ban) = ban {
-            judgement.verdict.monitored.push(already_banned(Arc::clone(&ban.reason)));
+            let finding = already_banned(Arc::clone(&ban.reason));
+            self.counters.count_monitored(&finding);
+            judgement.verdict.monitored.push(finding);
         }
     }
 
@@ -64,8 +71,10 @@ impl Engine {
         judgement: &mut Judgement,
         mut finding: Finding,
     ) -> bool {
-        // Any page can make its readers ask for anything, and must not get them banned by it.
-        if subject.context.facts.has(Facts::FROM_OTHER_SITE) {
+        // Any page can make its readers ask for anything, and must not get them banned by it. A client that can't be told
+        // from others is never banned.
+        let is_unidentified = subject.context.identity == Identity::Unidentified;
+        if is_unidentified || subject.context.facts.has(Facts::FROM_OTHER_SITE) {
             finding.weight = BanWeight::Nothing;
         }
         let ban_after = self.settings.ban_after(finding.protection);

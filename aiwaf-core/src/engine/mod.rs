@@ -20,21 +20,21 @@ use self::judging::Subject;
 use self::record::ClientRecord;
 use crate::bans::Bans;
 use crate::client::{ClientKey, ClientTable};
+use crate::country::CountryCode;
 use crate::decode::{Buffer, normalize_path};
 use crate::detect::ai_anomaly::AnomalyModel;
 use crate::detect::geo_block::{ClientCountry, CountryLookup};
 use crate::detect::honeypot::shows_page;
-use crate::detect::{
-    Applied, Body, Context, CustomDetectors, Detector, Facts, Head, KnownHeaders, Response,
-};
+use crate::detect::{Applied, Body, Context, CustomDetectors, Detector, Facts, Head, KnownHeaders, Response};
 use crate::lists::{BlacklistEntry, ListChange, Lists, LiveLists, Snapshot};
 use crate::policy::{self, Exemption, PathRules, Routes};
 use crate::protection::{Protection, ProtectionSet};
 use crate::request::{Outcome, Request};
 use crate::settings::Settings;
-use crate::state::{SitePaths, hash_text};
+use crate::site_paths::SitePaths;
+use crate::state::hash_text;
 use crate::transaction::{Judgement, RequestMemory, Transaction};
-use crate::verdict::{CountryCode, Verdict};
+use crate::verdict::Verdict;
 
 /// Decides about requests, and learns from their responses.
 ///
@@ -359,6 +359,7 @@ impl Engine {
         Context {
             client: ClientKey::new(request.client, self.settings.client.ipv6_prefix),
             address: request.client,
+            identity: request.identity,
             time: request.time,
             path_hash: hash_text(&path),
             path: SmallVec::from_slice(&path),

@@ -10,8 +10,8 @@ use super::entry::{
     PathExemptionEntry, WhitelistEntry,
 };
 use crate::client::canonical_network;
+use crate::country::CountryCode;
 use crate::timestamp::Timestamp;
-use crate::verdict::CountryCode;
 
 impl Lists {
     /// Carries out `changes` in order, and says of each whether it altered anything.

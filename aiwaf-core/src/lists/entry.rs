@@ -6,9 +6,9 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::country::CountryCode;
 use crate::protection::Protection;
 use crate::timestamp::Timestamp;
-use crate::verdict::CountryCode;
 
 /// Everything that is on the lists, as a store loads it.
 #[derive(Debug, Clone, PartialEq, Default)]

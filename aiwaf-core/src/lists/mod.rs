@@ -1,6 +1,7 @@
 //! The five lists: what stands on them, how they change, and the immutable snapshots that requests are judged by.
 
 mod apply;
+mod country_set;
 mod entry;
 mod keyword_set;
 mod live;
@@ -8,6 +9,7 @@ mod port;
 mod prefix_map;
 mod snapshot;
 
+pub use country_set::CountrySet;
 pub use entry::{
     BanSource, BlacklistEntry, CountryEntry, KeywordEntry, KeywordSource, ListChange, ListName, Lists,
     PathExemptionEntry, WhitelistEntry,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::detect::geo_block::CountrySet;
+use crate::lists::country_set::CountrySet;
 use crate::lists::entry::{BlacklistEntry, Lists};
 use crate::lists::keyword_set::KeywordSet;
 use crate::lists::prefix_map::PrefixMap;
@@ -81,12 +81,13 @@ impl Snapshot {
             };
             (entry.network, BanRecord::new(entry, reason))
         });
+        let exempted = lists.path_exemptions.iter().map(|entry| entry.path.as_str());
         let compiled = Compiled {
             blacklist: PrefixMap::new(blacklist, |ban| ban.end),
             whitelist: PrefixMap::new(lists.whitelist.iter().map(|entry| (entry.network, ())), |()| 0),
             keywords: KeywordSet::new(&lists.keywords, &settings.exempt_keywords),
             countries: lists.geo_blocked_countries.iter().map(|entry| entry.country).collect(),
-            exempt_paths: ExemptPaths::new(settings.exempt_paths.as_deref(), &lists.path_exemptions),
+            exempt_paths: ExemptPaths::new(settings.exempt_paths.as_deref(), exempted),
         };
         Self { compiled: Arc::new(compiled), added: compile_bans(&[]), added_bans: Vec::new() }
     }

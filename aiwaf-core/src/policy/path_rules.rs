@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decode::normalize_pattern;
 use crate::protection::{Protection, ProtectionSet};
-use crate::settings::seconds;
+use crate::seconds;
 
 /// One `[[path_rules]]`: what differs under a prefix. The longest prefix that fits wins.
 ///

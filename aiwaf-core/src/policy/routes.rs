@@ -28,7 +28,7 @@ pub struct RoutePolicy {
 impl Default for RoutePolicy {
     /// Everything applies: no difference.
     fn default() -> Self {
-        Self { allowed: ProtectionSet::ALL, required: ProtectionSet::EMPTY }
+        Self { allowed: ProtectionSet::EVERY, required: ProtectionSet::EMPTY }
     }
 }
 
@@ -40,7 +40,10 @@ impl RoutePolicy {
 
     /// All protections but these apply.
     pub fn exempt_from(protections: impl IntoIterator<Item = Protection>) -> Self {
-        Self { allowed: ProtectionSet::ALL.difference(protections.into_iter().collect()), ..Self::default() }
+        Self {
+            allowed: ProtectionSet::EVERY.difference(protections.into_iter().collect()),
+            ..Self::default()
+        }
     }
 
     /// Only these protections apply.
@@ -64,7 +67,7 @@ impl RoutePolicy {
 
     /// What it requires, without what it exempts.
     pub(crate) fn requirements(self) -> Self {
-        Self { allowed: ProtectionSet::ALL, ..self }
+        Self { allowed: ProtectionSet::EVERY, ..self }
     }
 
     pub(crate) fn allowed(self) -> ProtectionSet {
@@ -77,7 +80,7 @@ impl RoutePolicy {
 
     /// Whether it says anything about what may apply, so that it takes the place of an exempt path.
     pub(crate) fn restricts(self) -> bool {
-        self.allowed != ProtectionSet::ALL
+        self.allowed != ProtectionSet::EVERY
     }
 }
 

@@ -116,7 +116,9 @@ impl Settings {
     fn check_custom_protections(&self) -> Result<(), SettingsError> {
         let protections = &self.protections;
         let named = protections.modes.keys().map(|protection| ("modes", protection));
-        for (table, protection) in named.chain(protections.ban_after.keys().map(|protection| ("ban_after", protection))) {
+        for (table, protection) in
+            named.chain(protections.ban_after.keys().map(|protection| ("ban_after", protection)))
+        {
             if !matches!(protection, Protection::Custom(_)) {
                 let allowed = format!("{protection}.{}", table.trim_end_matches('s'));
                 return Err(value(&format!("protections.{table}"), protection, allowed));

@@ -3,7 +3,6 @@
 mod check;
 #[cfg(feature = "toml")]
 mod load;
-pub(crate) mod seconds;
 
 pub use check::SettingsError;
 
@@ -100,7 +99,7 @@ impl ProtectionSettings {
     pub fn selected(&self) -> ProtectionSet {
         let chosen = if self.enabled.is_empty() {
             // A service's own protections are there because it wants them.
-            self.preset.map_or(ProtectionSet::ALL, |preset| preset.protections().union(ProtectionSet::CUSTOM))
+            self.preset.map_or(ProtectionSet::ALL, Preset::protections).union(ProtectionSet::CUSTOM)
         } else {
             self.enabled.iter().copied().collect()
         };

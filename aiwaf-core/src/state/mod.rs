@@ -1,14 +1,12 @@
 //! State that attackers fill and that stays bounded all the same.
 
 mod bounded_map;
-mod site_paths;
 mod sliding_window;
 mod steady_clock;
 mod text_hash;
 mod text_memory;
 
 pub(crate) use bounded_map::BoundedMap;
-pub(crate) use site_paths::SitePaths;
 pub(crate) use sliding_window::{Arrival, SlidingWindow};
 pub(crate) use steady_clock::advance;
 pub(crate) use text_hash::hash_text;

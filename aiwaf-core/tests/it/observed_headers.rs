@@ -27,8 +27,12 @@ impl Headers for Asked<'_> {
 fn response_phase_and_log_read_no_other_headers_than_they_say() {
     let engine = Engine::builder().build().unwrap();
     let mut names = BTreeSet::new();
-    let headers: &[(&str, &str)] =
-        &[("accept", "text/html"), ("referer", "https://a.example/b"), ("host", "a.example"), ("user-agent", "x")];
+    let headers: &[(&str, &str)] = &[
+        ("accept", "text/html"),
+        ("referer", "https://a.example/b"),
+        ("host", "a.example"),
+        ("user-agent", "x"),
+    ];
     for (number, (method, uri)) in
         (0..).zip([("GET", "/"), ("POST", "/login"), ("GET", "/.svn"), ("GET", "/items?uuid=7")])
     {

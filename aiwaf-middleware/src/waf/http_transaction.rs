@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use aiwaf_core::{
-    AccessRecord, Action, Headers, Outcome, Protection, ProtectionSet, Request, Timestamp, Transaction, Verdict,
+    AccessRecord, Action, Headers, Outcome, Protection, ProtectionSet, Request, Timestamp, Transaction,
+    Verdict,
 };
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};

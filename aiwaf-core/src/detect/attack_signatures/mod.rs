@@ -170,7 +170,12 @@ impl AttackSignatures {
         self.rules.compile();
     }
 
-    fn judge<'j>(&'j self, request: &'j Request<'j>, context: &'j Context, found: &'j mut Found) -> Judge<'j> {
+    fn judge<'j>(
+        &'j self,
+        request: &'j Request<'j>,
+        context: &'j Context,
+        found: &'j mut Found,
+    ) -> Judge<'j> {
         Judge {
             signatures: self,
             request,

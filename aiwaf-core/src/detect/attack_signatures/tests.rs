@@ -256,9 +256,7 @@ fn literals_and_next_words_hide_nothing_that_a_pattern_matches() {
 #[test]
 fn names_of_json_within_one_another_are_judged_together() {
     let signatures = signatures(&AttackSignaturesSettings::default());
-    let is_denied = |body: &str| {
-        json_finding(&signatures, body).is_some()
-    };
+    let is_denied = |body: &str| json_finding(&signatures, body).is_some();
     let behind_a_long_name = format!(r#"{{"{}":{{"constructor":{{"prototype":{{}}}}}}}}"#, "k".repeat(300));
     for attack in [
         &*behind_a_long_name,

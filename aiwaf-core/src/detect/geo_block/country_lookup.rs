@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::verdict::CountryCode;
+use crate::country::CountryCode;
 
 /// A port: tells the country of an address.
 ///

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use maxminddb::{LookupResult, MaxMindDbError, PathElement, Reader, WithinOptions};
 
 use super::CountryLookup;
-use crate::verdict::CountryCode;
+use crate::country::CountryCode;
 
 /// Tells countries from a database in MaxMind's format (GeoLite2 or GeoIP2, country or city, `.mmdb`).
 ///

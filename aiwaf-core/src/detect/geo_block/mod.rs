@@ -1,19 +1,19 @@
 //! `geo_block`: countries that may not enter.
 
 mod country_lookup;
-mod country_set;
 #[cfg(feature = "geo")]
 mod maxmind;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::country_lookup::CountryLookup;
-pub use self::country_set::CountrySet;
 #[cfg(feature = "geo")]
 pub use self::maxmind::{GeoDatabaseError, MaxMindCountries};
+use crate::country::CountryCode;
 use crate::detect::{BuiltIn, ClientMemory, Detector, DetectorError, Head, Inputs};
+use crate::lists::CountrySet;
 use crate::protection::{Mode, Protection};
-use crate::verdict::{CountryCode, Finding, Reason};
+use crate::verdict::{Finding, Reason};
 
 /// `[geo_block]`: which countries may enter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -137,7 +137,8 @@ mod tests {
             (&[], &[], None, None),
         ] {
             let mut geo_block = Kept::new(GeoBlock::new(&settings(blocked, allowed), true));
-            for (country, expected) in [(Some(code("DE")), german), (Some(code("FR")), french), (None, None)] {
+            for (country, expected) in [(Some(code("DE")), german), (Some(code("FR")), french), (None, None)]
+            {
                 let finding = geo_block.head(&Exchange::get("/").country(country));
                 let reason = finding.map(|finding| finding.reason.to_string());
                 assert_eq!(reason.as_deref(), expected, "{country:?}");

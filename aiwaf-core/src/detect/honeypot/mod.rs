@@ -11,7 +11,7 @@ use self::page::{ANY_PAGE, Timing};
 use crate::decode::{Buffer, normalize_path};
 use crate::detect::{BuiltIn, Detector, DetectorError, Facts, Head, Inputs, Response};
 use crate::protection::{Mode, Protection};
-use crate::settings::seconds;
+use crate::seconds;
 use crate::state::hash_text;
 use crate::timestamp::Timestamp;
 use crate::verdict::{BanWeight, Finding, Reason};

@@ -97,7 +97,6 @@ impl Pages {
         }
         if let Self::Many(many) = self { Some(many) } else { None }
     }
-
 }
 
 impl ClientMemory for Pages {

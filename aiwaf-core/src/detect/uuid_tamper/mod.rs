@@ -79,7 +79,8 @@ impl Detector for UuidTamper {
     /// Flags a tampered identifier, and any identifier of a client that guesses.
     fn head(&self, head: &Head<'_>, client: &mut Self::Client, (): &mut ()) -> Option<Finding> {
         let request = head.request;
-        let tampered = self.tampered_parameter(request).or_else(|| self.tampered_segment(head.route, request));
+        let tampered =
+            self.tampered_parameter(request).or_else(|| self.tampered_segment(head.route, request));
         if let Some(matched) = tampered {
             return Some(Finding::block(Protection::UuidTamper, Reason::UuidTampering).with_match(matched));
         }

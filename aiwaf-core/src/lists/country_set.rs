@@ -1,6 +1,6 @@
 //! A set of countries that costs one bit to ask.
 
-use crate::verdict::CountryCode;
+use crate::country::CountryCode;
 
 /// Any number of countries in 88 bytes; asking costs a shift.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

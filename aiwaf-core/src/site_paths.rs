@@ -1,7 +1,7 @@
 //! The paths that the site is known to answer.
 
-use super::bounded_map::BoundedMap;
 use crate::client::ClientKey;
+use crate::state::BoundedMap;
 
 /// The paths that the site has answered, by the hash of their normal form: one record for each.
 ///
