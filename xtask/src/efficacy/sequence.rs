@@ -2,8 +2,9 @@
 //!
 //! Request sequences are labelled rows as the visits of clients to sites, so that rates, forms and bans show.
 //! Rows of the same label, source and host are the visits of many clients, in the order of the file. Most visits are a
-//! person's; every eighth is a hurried program's, which exceeds rate limits. Some clients come again later, so that a
-//! ban shows in another visit. Everything follows from the rows alone: the same files give the same sequence.
+//! person's; one in sixteen is a hurried program's, which exceeds rate limits. Some clients come again later, so that a
+//! ban shows in another visit. Pages with forms are loaded first, but `aiwaf inspect` sees no responses: leave out the
+//! honeypot to see past its bans. Everything follows from the rows alone: the same files give the same sequence.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -20,7 +21,7 @@ const START_SECONDS: u32 = 1_700_000_000;
 const VISIT_INTERVAL: u64 = 4_000;
 
 /// Every such visit is a hurried program's.
-const HURRIED_EVERY: u64 = 8;
+const HURRIED_EVERY: u64 = 16;
 
 /// Visits after which a client comes again: the ones ending in 4 soon, those ending in 9 about an hour later.
 const RETURNS: [(u64, u64); 2] = [(4, 41), (9, 901)];
@@ -36,25 +37,33 @@ struct Visit {
     min_gap: u64,
     /// Range of the gaps above that, in milliseconds.
     gap_range: u64,
+    /// Milliseconds from loading a form to submitting it; `None` if the client does not load it.
+    form_delay: Option<u64>,
 }
 
 impl Visit {
     fn new(number: u64) -> Self {
         let chance = mix(number);
         let (remaining, min_gap, gap_range) = if number % HURRIED_EVERY == HURRIED_EVERY - 1 {
-            (400, 10, 50)
+            (300, 10, 50)
         } else {
             (10 + chance % 50, 300, 9_000)
         };
+        // Most clients fill in forms like a person; some too fast, and some submit them unloaded.
+        let form_delay = match (chance >> 8) % 8 {
+            0 => None,
+            1 => Some(200),
+            _ => Some(8_000),
+        };
         let returning = RETURNS.iter().find(|(digit, _)| number % 10 == *digit);
         let client = returning.and_then(|(_, back)| number.checked_sub(*back)).unwrap_or(number);
-        Self { client: address(client), time: number * VISIT_INTERVAL, remaining, min_gap, gap_range }
+        let time = number * VISIT_INTERVAL;
+        Self { client: address(client), time, remaining, min_gap, gap_range, form_delay }
     }
 
-    /// Advances to the next request and returns its time.
-    fn advance(&mut self, chance: u64) -> u64 {
+    /// Advances to the time of the next request.
+    fn advance(&mut self, chance: u64) {
         self.time += self.min_gap + chance % self.gap_range;
-        self.time
     }
 }
 
@@ -75,12 +84,11 @@ pub(super) fn sequences(rows: Vec<Row>) -> Vec<Row> {
             Visit::new(started - 1)
         });
         visit.remaining -= 1;
-        let time = visit.advance(chance >> 8);
-        // A third of the forms come back unloaded, a third too fast, a third after a person's time.
-        if is_form(&value) && chance % 3 > 0 {
-            let loaded = if chance % 3 == 1 { time } else { visit.advance(0) };
-            timed.push((loaded, placed(form_page(&row, &value), &Value::Null, Some(&visit.client), loaded)));
-            visit.time = loaded + if chance % 3 == 1 { 200 } else { 8_000 };
+        visit.advance(chance);
+        if let Some(delay) = visit.form_delay.filter(|_| is_form(&value)) {
+            let page = form_page(&row, &value);
+            timed.push((visit.time, placed(page, &Value::Null, Some(&visit.client), visit.time)));
+            visit.time += delay;
         }
         let time = visit.time;
         let stated = value.get("time").and_then(Value::as_f64);
@@ -271,9 +279,9 @@ mod tests {
     fn forms_are_loaded_before_some_submissions() {
         let line = r#"{"method":"POST","uri":"/a?b=c","body":"d=e",
             "headers":{"Content-Type":"application/x-www-form-urlencoded","Host":"x"}}"#;
-        let rows = sequences((0..30).map(|id| row(id, line)).collect());
+        let rows = sequences((0..3_000).map(|id| row(id, line)).collect());
         let pages: Vec<&Row> = rows.iter().filter(|row| row.label == Label::Other).collect();
-        assert!((10..30).contains(&pages.len()), "{}", pages.len());
+        assert!((2_000..3_000).contains(&pages.len()), "{}", pages.len());
         let page: Value = serde_json::from_str(&pages[0].line).unwrap();
         assert_eq!((&page["uri"], &page["method"]), (&json!("/a"), &json!("GET")));
         assert_eq!(page["headers"], json!({ "Host": "x" }));
