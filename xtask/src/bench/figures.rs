@@ -53,6 +53,8 @@ pub(super) struct Service {
     pub(super) requests_per_second: f64,
     pub(super) ratio_to_bare: f64,
     pub(super) extra_cpu_micros: f64,
+    pub(super) p50_micros: f64,
+    pub(super) p99_micros: f64,
 }
 
 impl Figures {
@@ -175,7 +177,7 @@ mod tests {
             ),
             (
                 target.join("aiwaf-bench/service.json"),
-                r#"{"contenders":[{"name":"aiwaf","requests_per_second":1,"ratio_to_bare":0.9,"extra_cpu_micros":2}]}"#,
+                r#"{"contenders":[{"name":"aiwaf","requests_per_second":1,"ratio_to_bare":0.9,"extra_cpu_micros":2,"p50_micros":3,"p99_micros":4}]}"#,
             ),
         ] {
             fs::write(file, text).unwrap();
