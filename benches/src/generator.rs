@@ -1,6 +1,6 @@
 //! Load generator in a process of its own, so that the server's CPU time is the server's alone.
 //!
-//! The measuring program starts itself with [`GENERATOR_ARGUMENT`] and writes orders to its standard input: a line with
+//! The measuring program starts itself with `--load-generator` and writes orders to its standard input: a line with
 //! the server's address and the number of requests. The answer is a line with the figures in nanoseconds.
 
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::load::{Load, LoadFigures};
 
 /// First argument of a process that is to be the generator.
-pub const GENERATOR_ARGUMENT: &str = "--load-generator";
+const GENERATOR_ARGUMENT: &str = "--load-generator";
 
 /// Generator process. It ends when this is dropped.
 pub struct Generator {

@@ -1,5 +1,6 @@
 //! Inputs for the measurements, the same at every run, and what measurements of whole processes need.
 
+mod browsing;
 mod generator;
 mod headers;
 mod load;
@@ -8,7 +9,8 @@ mod process;
 mod report;
 pub mod signatures;
 
-pub use generator::{GENERATOR_ARGUMENT, Generator, run_if_generator};
+pub use browsing::browsing;
+pub use generator::{Generator, run_if_generator};
 pub use headers::{BROWSER_HEADERS, CHROME_HEADERS};
 pub use load::LoadFigures;
 pub use log::write_log;

@@ -15,6 +15,7 @@ pub(super) struct Figures {
     pub(super) criterion: BTreeMap<String, f64>,
     pub(super) memory: Memory,
     pub(super) services: Vec<Service>,
+    pub(super) browsing: Browsing,
     pub(super) training: Training,
 }
 
@@ -37,6 +38,16 @@ impl Training {
             .filter_map(|(name, rate)| Some((name.to_owned(), rate?)))
             .collect()
     }
+}
+
+/// Figures of the bench "browsing", in microseconds a request.
+#[derive(Debug, Deserialize)]
+#[allow(clippy::struct_field_names)] // they are the report's, and name their unit
+pub(super) struct Browsing {
+    pub(super) hot_mean_micros: f64,
+    pub(super) hot_p50_micros: f64,
+    pub(super) hot_p99_micros: f64,
+    pub(super) flushed_p50_micros: f64,
 }
 
 /// What the bench "memory" found.
@@ -72,6 +83,7 @@ impl Figures {
         let service: Report = read_fresh(&reports.join("service.json"), start)?;
         Ok(Self {
             criterion: read_criterion(&target.join("criterion"), start)?,
+            browsing: read_fresh(&reports.join("browsing.json"), start)?,
             memory: read_fresh(&reports.join("memory.json"), start)?,
             services: service.contenders,
             training: read_fresh(&reports.join("training.json"), start)?,
@@ -170,6 +182,10 @@ mod tests {
             (
                 target.join("aiwaf-bench/memory.json"),
                 r#"{"clients":1,"growth_bytes":1024,"allocations_of_an_allowed_get":0}"#,
+            ),
+            (
+                target.join("aiwaf-bench/browsing.json"),
+                r#"{"hot_mean_micros":4,"hot_p50_micros":3,"hot_p99_micros":9,"flushed_p50_micros":8}"#,
             ),
             (
                 target.join("aiwaf-bench/training.json"),

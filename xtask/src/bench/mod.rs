@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     options.nothing_else()?;
     let target = Metadata::read()?.target_directory;
     let start = SystemTime::now();
-    for bench in ["decision", "signatures", "forest", "logs", "memory", "training", "service"] {
+    for bench in ["decision", "signatures", "browsing", "forest", "logs", "memory", "training", "service"] {
         let mut command = cargo();
         command.args(["bench", "--package", "aiwaf-benches", "--bench", bench, "--"]);
         if options.has("--quick") {
@@ -205,10 +205,23 @@ fn signature_rows(figures: &Figures) -> anyhow::Result<Vec<Row>> {
     let get = micros("GET, 300-byte query")?;
     let further = (micros("9 KiB JSON")? - micros("1 KiB JSON")?) / 8.0;
     let worst = figures.median("signatures worst/4 KiB query")? / 1e3;
+    let browsing = &figures.browsing;
     Ok(vec![
         Row::new("attack_signatures: GET with a 300-byte query", get, Microseconds).budget(AtMost(2.0)),
         Row::new("attack_signatures: 1 KiB form", micros("1 KiB form")?, Microseconds).budget(AtMost(10.0)),
         Row::new("attack_signatures: each further KiB of JSON", further, Microseconds).budget(AtMost(1.0)),
+        Row::new("attack_signatures: browsing, mean", browsing.hot_mean_micros, Microseconds)
+            .budget(AtMost(12.0)),
+        Row::new("attack_signatures: browsing, median", browsing.hot_p50_micros, Microseconds)
+            .budget(AtMost(3.0)),
+        Row::new("attack_signatures: browsing, 99th percentile", browsing.hot_p99_micros, Microseconds)
+            .budget(AtMost(150.0)),
+        Row::new(
+            "attack_signatures: browsing, median, caches flushed",
+            browsing.flushed_p50_micros,
+            Microseconds,
+        )
+        .budget(AtMost(20.0)),
         Row::new(
             "attack_signatures: worst input found, per byte, to that GET's",
             worst / 4096.0 / (get / 300.0),
