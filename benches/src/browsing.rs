@@ -5,28 +5,15 @@ use std::fmt::Write as _;
 use aiwaf_core::RequestLine;
 use serde_json::{Map, Value, json};
 
-/// Kinds of requests, as often as they are listed.
-const KINDS: [Kind; 20] = [
-    Kind::Page,
-    Kind::Page,
-    Kind::Page,
-    Kind::Page,
-    Kind::Page,
-    Kind::Page,
-    Kind::Asset,
-    Kind::Asset,
-    Kind::Asset,
-    Kind::Asset,
-    Kind::ApiRead,
-    Kind::ApiRead,
-    Kind::ApiRead,
-    Kind::Analytics,
-    Kind::Analytics,
-    Kind::Analytics,
-    Kind::ApiWrite,
-    Kind::ApiWrite,
-    Kind::Telemetry,
-    Kind::Form,
+/// Kinds of requests, each with its share in percent. Six percent have bodies, as on real sites.
+const KINDS: [(Kind, u32); 7] = [
+    (Kind::Asset, 42),
+    (Kind::Page, 33),
+    (Kind::ApiRead, 11),
+    (Kind::Analytics, 8),
+    (Kind::ApiWrite, 2),
+    (Kind::Telemetry, 2),
+    (Kind::Form, 2),
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,9 +28,38 @@ enum Kind {
 }
 
 const WORDS: [&str; 32] = [
-    "garden", "winter", "jacket", "recipe", "travel", "family", "review", "summer", "kitchen", "guitar",
-    "market", "update", "select", "order", "from", "table", "union", "script", "and", "or", "where", "drop",
-    "group", "like", "lighting", "school", "camera", "budget", "coffee", "bridge", "museum", "weather",
+    "garden",
+    "winter",
+    "jacket",
+    "recipe",
+    "travel",
+    "family",
+    "review",
+    "summer",
+    "kitchen",
+    "guitar",
+    "market",
+    "update",
+    "selection",
+    "order",
+    "from",
+    "the",
+    "reunion",
+    "prescription",
+    "and",
+    "or",
+    "with",
+    "dropped",
+    "like",
+    "lighting",
+    "school",
+    "camera",
+    "budget",
+    "coffee",
+    "bridge",
+    "museum",
+    "weather",
+    "on",
 ];
 
 const AGENTS: [&str; 4] = [
@@ -63,7 +79,7 @@ pub fn browsing(count: u32) -> Vec<RequestLine> {
 /// A request as a line of JSON.
 fn line(number: u32) -> String {
     let mut random = Random(u64::from(number) ^ 0xB0_57A1);
-    let kind = random.pick(&KINDS);
+    let kind = random.kind();
     let site = random.pick(&SITES);
     let agent = random.pick(&AGENTS);
     let page = format!("https://{site}{}", page_target(&mut random));
@@ -107,13 +123,13 @@ fn line(number: u32) -> String {
     header("Sec-Fetch-Dest", destination);
     header("Sec-Fetch-Mode", if destination == "document" { "navigate" } else { "cors" });
     header("Sec-Fetch-Site", "same-origin");
-    if agent.contains("Chrome") {
+    if agent.contains("Chrome") && random.below(2) == 0 {
         header("sec-ch-ua", "\"Chromium\";v=\"140\", \"Not=A?Brand\";v=\"24\", \"Google Chrome\";v=\"140\"");
         header("sec-ch-ua-mobile", if agent.contains("Mobile") { "?1" } else { "?0" });
         header("sec-ch-ua-platform", "\"Windows\"");
     }
-    // One request in eight comes without cookies: assets of other hosts, and first visits.
-    if random.below(8) > 0 {
+    // Half of all requests come without cookies: assets of other hosts, and first visits.
+    if random.below(100) < 52 {
         header("Cookie", &cookies(&mut random, &page));
     }
     if let Some((content_type, _)) = &body {
@@ -132,7 +148,7 @@ fn line(number: u32) -> String {
 
 fn page_target(random: &mut Random) -> String {
     let path = format!("/{}/{}-{}", random.word(), random.slug(5), random.below(100_000));
-    if random.below(2) == 0 {
+    if random.below(4) > 0 {
         return path;
     }
     format!(
@@ -187,7 +203,7 @@ fn cookies(random: &mut Random, page: &str) -> String {
         format!("_an=AN1.2.{}.{}", random.below(2_000_000_000), 1_690_000_000 + random.below(9_000_000)),
         format!("locale=en_GB; tz={}", encoded("Europe/London")),
     ];
-    if random.below(3) > 0 {
+    if random.below(2) == 0 {
         let consent = json!({
             "version": "2.1", "stamp": random.hex(24), "necessary": true, "preferences": random.below(2) == 0,
             "statistics": true, "marketing": false, "method": "explicit", "utc": 1_690_000_000_000_u64, "region": "gb",
@@ -211,7 +227,9 @@ fn cookies(random: &mut Random, page: &str) -> String {
     if random.below(3) == 0 {
         cookies.push(format!("token=eyJhbGciOiJIUzI1NiJ9.{}.{}", random.token(180), random.token(43)));
     }
-    for _ in 0..random.below(5) {
+    // Few have many cookies.
+    let more = random.pick(&[2, 4, 4, 8, 8, 16, 40, 90]);
+    for _ in 0..random.below(more) {
         cookies.push(format!("_{}={}.{}", random.word(), random.token(22), random.below(2_000_000_000)));
     }
     cookies.join("; ")
@@ -219,7 +237,7 @@ fn cookies(random: &mut Random, page: &str) -> String {
 
 /// A text that a person writes in an editor.
 fn document(random: &mut Random) -> Value {
-    let paragraphs: Vec<Value> = (0..4 + random.below(8))
+    let paragraphs: Vec<Value> = (0..random.body_parts())
         .map(|_| json!({ "type": "paragraph", "text": random.sentence(18), "bold": random.below(9) == 0 }))
         .collect();
     json!({
@@ -230,7 +248,7 @@ fn document(random: &mut Random) -> Value {
 
 /// Events that a page reports.
 fn events(random: &mut Random, page: &str) -> Value {
-    let events: Vec<Value> = (0..3 + random.below(10))
+    let events: Vec<Value> = (0..random.body_parts())
         .map(|_| {
             json!({
                 "event": random.pick(&["click", "scroll", "view", "error"]), "target": format!("#{} > div.{}", random.word(), random.word()),
@@ -293,6 +311,23 @@ impl Random {
         choices[index]
     }
 
+    fn kind(&mut self) -> Kind {
+        let mut percent = self.below(100);
+        for (kind, share) in KINDS {
+            match percent.checked_sub(share) {
+                Some(rest) => percent = rest,
+                None => return kind,
+            }
+        }
+        Kind::Page
+    }
+
+    /// Number of parts of a body, 130 bytes each: mostly few, rarely hundreds.
+    fn body_parts(&mut self) -> u32 {
+        let bound = self.pick(&[4, 4, 4, 8, 8, 16, 16, 32, 64, 300]);
+        1 + self.below(bound)
+    }
+
     fn word(&mut self) -> &'static str {
         self.pick(&WORDS)
     }
@@ -326,7 +361,7 @@ mod tests {
         // Names and punctuation of JSON are about 150 bytes of a line.
         let mean = sizes.iter().sum::<usize>() / sizes.len() - 150;
         assert!((1_400..1_800).contains(&mean), "{mean}");
-        assert!(sizes.iter().all(|size| *size < 8_192));
+        assert!(sizes.iter().all(|size| *size < 65_536));
     }
 
     #[test]
@@ -338,6 +373,6 @@ mod tests {
             let request = line.request([203, 0, 113, 1].into(), START);
             request.method == "POST" && !request.body.is_empty()
         });
-        assert!((20..80).contains(&posts.count()));
+        assert!((5..25).contains(&posts.count()));
     }
 }
