@@ -8,6 +8,7 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde_json::{Map, Value, json};
@@ -91,8 +92,8 @@ pub(super) fn sequences(rows: Vec<Row>) -> Vec<Row> {
             visit.time += delay;
         }
         let time = visit.time;
-        let stated = value.get("time").and_then(Value::as_f64);
-        timed.push((stated.map_or(time, since_start), placed(row, &value, Some(&visit.client), time)));
+        let own_time = value.get("time").and_then(Value::as_f64);
+        timed.push((own_time.map_or(time, since_start), placed(row, &value, Some(&visit.client), time)));
         visits.insert(site, visit);
     }
     timed.sort_by_key(|(time, _)| *time);
@@ -121,10 +122,11 @@ fn placed(mut row: Row, value: &Value, client: Option<&str>, time: u64) -> Row {
     let mut members = String::new();
     if value.get("time").is_none() {
         let seconds = u64::from(START_SECONDS) + time / 1_000;
-        members += &format!("\"time\":{seconds}.{:03},", time % 1_000);
+        // Writing to a String can't fail.
+        let _ = write!(members, "\"time\":{seconds}.{:03},", time % 1_000);
     }
     if let Some(client) = client.filter(|_| value.get("client_ip").is_none()) {
-        members += &format!("\"client_ip\":\"{client}\",");
+        let _ = write!(members, "\"client_ip\":\"{client}\",");
     }
     if let Some(rest) = row.line.trim_start().strip_prefix('{').filter(|_| !members.is_empty()) {
         row.line = format!("{{{members}{rest}");
@@ -251,7 +253,10 @@ mod tests {
     fn hurried_client_exceeds_rate_limits() {
         let values = values(many(r#"{"uri":"/a"}"#));
         let most = values.iter().fold(HashMap::new(), |mut counts: HashMap<_, u32>, value| {
-            let key = (value["client_ip"].as_str().unwrap(), value["time"].as_f64().unwrap() as u64 / 10);
+            let key = (
+                value["client_ip"].as_str().unwrap(),
+                format!("{:.0}", value["time"].as_f64().unwrap() / 10.0),
+            );
             *counts.entry(key).or_default() += 1;
             counts
         });
