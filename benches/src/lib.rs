@@ -1,35 +1,26 @@
 //! Inputs for the measurements, the same at every run, and what measurements of whole processes need.
 
+mod browsing;
+mod generator;
+mod headers;
 mod load;
 mod log;
 mod process;
 mod report;
 pub mod signatures;
 
-pub use load::Load;
+pub use browsing::browsing;
+pub use generator::{Generator, run_if_generator};
+pub use headers::{BROWSER_HEADERS, CHROME_HEADERS};
+pub use load::LoadFigures;
 pub use log::write_log;
-pub use process::{cpu_time, resident_bytes};
-pub use report::{is_quick, median, write_report};
+pub use process::{CpuTime, resident_bytes};
+pub use report::{is_quick, median, quantile, write_report};
 
 use aiwaf_core::{BlacklistEntry, KeywordEntry, KeywordSource, Lists, Timestamp, parse_network};
 
 /// A moment that all measurements begin at.
 pub const START: Timestamp = Timestamp::from_unix_micros(1_700_000_000_000_000);
-
-/// The headers of a browser that opens a page.
-pub const BROWSER_HEADERS: [(&str, &str); 8] = [
-    ("host", "www.example.com"),
-    (
-        "user-agent",
-        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/127.0.0.0 Safari/537.36",
-    ),
-    ("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"),
-    ("accept-language", "en-US,en;q=0.9"),
-    ("accept-encoding", "gzip, deflate, br, zstd"),
-    ("connection", "keep-alive"),
-    ("referer", "https://www.example.com/"),
-    ("cookie", "session=1d7e5ab0c0ffee; theme=dark"),
-];
 
 /// Lists with so many bans (three in four of single IPv4 addresses, the rest IPv6 /64 and IPv4 /24) and keywords.
 pub fn lists(bans: u32, keywords: u32) -> Lists {

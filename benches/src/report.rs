@@ -19,6 +19,15 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     }
 }
 
+/// The value below which `share` of `values` lie, by the nearest rank; NaN without values.
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // small counts
+pub fn quantile(values: impl IntoIterator<Item = f64>, share: f64) -> f64 {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    let last = values.len().saturating_sub(1);
+    values.get((last as f64 * share).round() as usize).copied().unwrap_or(f64::NAN)
+}
+
 /// Writes `figures` as `aiwaf-bench/NAME.json` into cargo's target directory, the parent of `target_tmpdir`, which
 /// cargo tells every bench as `CARGO_TARGET_TMPDIR`.
 ///
@@ -40,5 +49,12 @@ mod tests {
         let medians = [median([3.0, 1.0, 2.0]), median([4.0, 1.0, 2.0, 3.0]), median([7.0])];
         assert_eq!(format!("{medians:?}"), "[2.0, 2.5, 7.0]");
         assert!(median([]).is_nan());
+    }
+
+    #[test]
+    fn quantiles_are_values() {
+        let quantiles = [0.0, 0.5, 1.0].map(|share| quantile([3.0, 1.0, 2.0], share));
+        assert_eq!(format!("{quantiles:?}"), "[1.0, 2.0, 3.0]");
+        assert!(quantile([], 0.5).is_nan());
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
 type Check = fn() -> anyhow::Result<()>;
 
 /// What `--quick` leaves out.
-const SLOW: [(&str, Check); 7] = [
+const SLOW: [(&str, Check); 8] = [
     ("each feature alone", check_features),
     ("documentation", || {
         run_command(cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
@@ -48,6 +48,7 @@ const SLOW: [(&str, Check); 7] = [
     }),
     ("the model of the repository", || crate::train::run(&["--check".to_owned()])),
     ("fuzzing", fuzz),
+    ("instructions", crate::instructions::check_in_ci),
     ("measurements", || crate::bench::run(&["--quick".to_owned()])),
     ("example", example_smoke::run),
 ];

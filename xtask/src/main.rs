@@ -38,9 +38,9 @@ Commands:
       Measures, and prints the figures beside their budgets and peers. A figure over its budget is no failure.
       --quick  fewer samples: figures are rough
       --json   one JSON document instead of the table
-  instructions
-      Counts the instructions that attack_signatures takes for ordinary requests, by valgrind's callgrind: a figure that
-      other work on the machine does not change.
+  instructions [--check | --update]
+      Counts the instructions and cache misses of a request, by valgrind's cachegrind: figures that other work on the
+      machine does not change. See 'cargo xtask instructions --help'.
   train [--check] [--logs PATH] [--model FILE]
       Makes the model that is part of the repository, from a log of generated traffic, and says how good it is.
       --check       changes nothing; fails unless that model is the one that the code makes
@@ -50,7 +50,8 @@ Commands:
       Sends the requests in the files (JSON Lines, .gz too) to a server on this machine, byte by byte as they are
       written, and prints how it answered. See 'cargo xtask replay --help'.
   efficacy FILE...
-      Judges labelled requests and prints how many attacks were stopped and how many honest requests were disturbed.
+      Judges labelled requests, prints how many attacks were stopped and how many honest requests were disturbed, and
+      compares the verdicts of two builds.
       See 'cargo xtask efficacy --help'.
 
 Exit codes: 0 done, 1 it failed, 2 usage.
@@ -84,7 +85,7 @@ fn dispatch(arguments: &[String]) -> anyhow::Result<()> {
             Ok(())
         }
         other => Err(UsageError::new(format!(
-            "there is no command {other:?}; choose auc, bench, ci, efficacy, replay or train, or ask 'cargo xtask --help'"
+            "unknown command {other:?}; expected auc, bench, ci, efficacy, instructions, replay or train"
         ))
         .into()),
     }

@@ -15,6 +15,7 @@ pub(super) struct Figures {
     pub(super) criterion: BTreeMap<String, f64>,
     pub(super) memory: Memory,
     pub(super) services: Vec<Service>,
+    pub(super) browsing: Browsing,
     pub(super) training: Training,
 }
 
@@ -39,6 +40,16 @@ impl Training {
     }
 }
 
+/// Figures of the bench "browsing", in microseconds a request.
+#[derive(Debug, Deserialize)]
+#[allow(clippy::struct_field_names)] // they are the report's, and name their unit
+pub(super) struct Browsing {
+    pub(super) hot_mean_micros: f64,
+    pub(super) hot_p50_micros: f64,
+    pub(super) hot_p99_micros: f64,
+    pub(super) flushed_p50_micros: f64,
+}
+
 /// What the bench "memory" found.
 #[derive(Debug, Deserialize)]
 pub(super) struct Memory {
@@ -53,6 +64,8 @@ pub(super) struct Service {
     pub(super) requests_per_second: f64,
     pub(super) ratio_to_bare: f64,
     pub(super) extra_cpu_micros: f64,
+    pub(super) p50_micros: f64,
+    pub(super) p99_micros: f64,
 }
 
 impl Figures {
@@ -70,6 +83,7 @@ impl Figures {
         let service: Report = read_fresh(&reports.join("service.json"), start)?;
         Ok(Self {
             criterion: read_criterion(&target.join("criterion"), start)?,
+            browsing: read_fresh(&reports.join("browsing.json"), start)?,
             memory: read_fresh(&reports.join("memory.json"), start)?,
             services: service.contenders,
             training: read_fresh(&reports.join("training.json"), start)?,
@@ -170,12 +184,16 @@ mod tests {
                 r#"{"clients":1,"growth_bytes":1024,"allocations_of_an_allowed_get":0}"#,
             ),
             (
+                target.join("aiwaf-bench/browsing.json"),
+                r#"{"hot_mean_micros":4,"hot_p50_micros":3,"hot_p99_micros":9,"flushed_p50_micros":8}"#,
+            ),
+            (
                 target.join("aiwaf-bench/training.json"),
                 r#"{"parse_lines_per_second":3,"features_lines_per_second":2,"train_lines_per_second":1,"wc_lines_per_second":9,"goaccess_lines_per_second":null}"#,
             ),
             (
                 target.join("aiwaf-bench/service.json"),
-                r#"{"contenders":[{"name":"aiwaf","requests_per_second":1,"ratio_to_bare":0.9,"extra_cpu_micros":2}]}"#,
+                r#"{"contenders":[{"name":"aiwaf","requests_per_second":1,"ratio_to_bare":0.9,"extra_cpu_micros":2,"p50_micros":3,"p99_micros":4}]}"#,
             ),
         ] {
             fs::write(file, text).unwrap();

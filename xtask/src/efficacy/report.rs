@@ -1,15 +1,16 @@
-//! The counts, for people and for programs.
+//! Counts of caught attacks and passed honest requests, for people and for programs.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::{Value, json};
 
+use super::comparison::Comparison;
 use super::judge::Verdict;
-use super::row::Row;
+use super::row::{Label, Row};
 use crate::table::Table;
 
-/// What was found.
+/// Counts and comparisons of one run.
 #[derive(Default)]
 pub(super) struct Report {
     /// By source and category.
@@ -17,10 +18,10 @@ pub(super) struct Report {
     sources: BTreeMap<String, Counts>,
     total: Counts,
     misses: Vec<String>,
-    differences: Option<Vec<String>>,
+    comparison: Option<Comparison>,
 }
 
-/// How many there were, and how many were denied.
+/// Numbers of labelled and of denied requests.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Counts {
     attacks: u64,
@@ -82,36 +83,36 @@ impl Report {
     pub(super) fn new(rows: &[Row], verdicts: &[Verdict]) -> Self {
         let mut report = Self::default();
         for (row, verdict) in rows.iter().zip(verdicts) {
+            let is_attack = match row.label {
+                Label::Attack => true,
+                Label::Benign => false,
+                Label::Other => continue,
+            };
             let denied = verdict.is_denied();
             let kind = (row.source.clone(), row.category.clone());
-            report.kinds.entry(kind).or_default().add(row.is_attack, denied);
-            report.sources.entry(row.source.clone()).or_default().add(row.is_attack, denied);
-            report.total.add(row.is_attack, denied);
+            report.kinds.entry(kind).or_default().add(is_attack, denied);
+            report.sources.entry(row.source.clone()).or_default().add(is_attack, denied);
+            report.total.add(is_attack, denied);
         }
         report
     }
 
     /// Keeps the first `count` rows that were judged wrongly.
     pub(super) fn note_misses(&mut self, rows: &[Row], verdicts: &[Verdict], count: usize) {
-        let wrong = rows.iter().zip(verdicts).filter(|(row, verdict)| row.is_attack != verdict.is_denied());
+        let wrong = rows.iter().zip(verdicts).filter(|(row, verdict)| match row.label {
+            Label::Attack => !verdict.is_denied(),
+            Label::Benign => verdict.is_denied(),
+            Label::Other => false,
+        });
         self.misses = wrong.take(count).map(|(row, verdict)| described(row, verdict)).collect();
     }
 
-    /// Keeps the rows that `others` judge otherwise.
-    pub(super) fn note_differences(&mut self, rows: &[Row], verdicts: &[Verdict], others: &[Verdict]) {
-        let differences =
-            rows.iter().zip(verdicts.iter().zip(others)).filter_map(|(row, (verdict, other))| {
-                let change = match (verdict.is_denied(), other.is_denied()) {
-                    (true, false) => "only the first denies",
-                    (false, true) => "only the second denies",
-                    _ => return None,
-                };
-                let denying = if verdict.is_denied() { verdict } else { other };
-                Some(format!("{change}: {}", described(row, denying)))
-            });
-        self.differences = Some(differences.collect());
+    /// Adds the comparison with another run.
+    pub(super) fn note_comparison(&mut self, comparison: Comparison) {
+        self.comparison = Some(comparison);
     }
 
+    /// The report for programs.
     pub(super) fn to_json(&self) -> Value {
         let kinds: Vec<Value> = self
             .kinds
@@ -127,13 +128,13 @@ impl Report {
             self.sources.iter().map(|(source, counts)| (source.clone(), counts.to_json())).collect();
         json!({
             "total": self.total.to_json(), "sources": sources, "kinds": kinds, "misses": self.misses,
-            "differences": self.differences,
+            "comparison": self.comparison.as_ref().map(Comparison::to_json),
         })
     }
 }
 
 fn described(row: &Row, verdict: &Verdict) -> String {
-    let label = if row.is_attack { "attack" } else { "benign" };
+    let label = row.label.name();
     format!("{label} {} {} {}: {} [{}]", row.source, row.category, row.id, row.shown, verdict.reason())
 }
 
@@ -155,13 +156,7 @@ impl fmt::Display for Report {
         for miss in &self.misses {
             writeln!(f, "{miss}")?;
         }
-        if let Some(differences) = &self.differences {
-            writeln!(f, "{} requests are judged otherwise", differences.len())?;
-            for difference in differences {
-                writeln!(f, "{difference}")?;
-            }
-        }
-        Ok(())
+        self.comparison.as_ref().map_or(Ok(()), |comparison| write!(f, "\n{comparison}"))
     }
 }
 
@@ -169,10 +164,10 @@ impl fmt::Display for Report {
 mod tests {
     use super::*;
 
-    fn row(id: &str, is_attack: bool) -> Row {
+    fn row(id: &str, label: Label) -> Row {
         Row {
             id: id.into(),
-            is_attack,
+            label,
             source: "s".into(),
             category: "c".into(),
             line: String::new(),
@@ -185,26 +180,25 @@ mod tests {
     }
 
     #[test]
-    fn rates_misses_and_differences() {
-        let rows = [row("1", true), row("2", true), row("3", false), row("4", false)];
-        let verdicts = ["block", "allow", "allow", "allow"].map(verdict);
-        let others = ["block", "block", "throttle", "allow"].map(verdict);
+    fn rates_and_misses_leave_out_other_labels() {
+        let labels = [Label::Attack, Label::Attack, Label::Benign, Label::Benign, Label::Other];
+        let rows: Vec<Row> =
+            labels.iter().zip(["1", "2", "3", "4", "5"]).map(|(label, id)| row(id, *label)).collect();
+        let verdicts = ["block", "allow", "allow", "allow", "block"].map(verdict);
         let mut report = Report::new(&rows, &verdicts);
         report.note_misses(&rows, &verdicts, 10);
-        report.note_differences(&rows, &verdicts, &others);
         let json = report.to_json();
         assert_eq!(json["total"]["true_positive_rate"], 0.5);
         assert_eq!(json["sources"]["s"]["true_negative_rate"], 1.0);
         assert_eq!(json["kinds"][0]["balanced_accuracy"], 0.75);
         assert_eq!(json["misses"].as_array().map(Vec::len), Some(1));
-        assert_eq!(json["differences"].as_array().map(Vec::len), Some(2));
         let text = report.to_string();
-        assert!(text.contains("75.00 %") && text.contains("only the second denies: benign s c 3"), "{text}");
+        assert!(text.contains("75.00 %") && text.contains("attack s c 2: /x"), "{text}");
     }
 
     #[test]
-    fn without_attacks_there_is_no_rate_of_them() {
-        let report = Report::new(&[row("1", false)], &[verdict("allow")]);
+    fn missing_attacks_have_no_rate() {
+        let report = Report::new(&[row("1", Label::Benign)], &[verdict("allow")]);
         assert_eq!(report.to_json()["total"]["true_positive_rate"], Value::Null);
     }
 }
