@@ -81,8 +81,8 @@ mod timestamp;
 mod verdict;
 
 pub use access_log::{
-    AccessRecord, BlockAction, BlockMark, InvalidPattern, LineError, LineFormat, LineParser, LogFormat,
-    LogPattern, LoggedClient, UnknownLogFormat,
+    AccessRecord, BlockAction, BlockMark, InvalidPattern, LineError, LineFormat, LineParser, LineWriter,
+    LogEntry, LogFormat, LogPattern, LoggedBlock, LoggedClient, UnknownLogFormat,
 };
 pub use bans::BanSettings;
 pub use behavior::{ClientEvent, ClientHistory, Suspicion};
