@@ -95,9 +95,44 @@ impl SecretNames {
         self.contains(&decoded)
     }
 
+    /// Reports whether a parameter of `query` may hold a secret: its name has the first letter and length of one, or is
+    /// encoded. One cheap pass; most queries hold none.
+    fn may_hold_secret(&self, query: &[u8]) -> bool {
+        let mut bytes = query;
+        while let Some(&first) = bytes.first() {
+            let mut name_start = 0;
+            let mut first = first;
+            let mut at = 0;
+            loop {
+                match bytes.get(at) {
+                    None | Some(b'=' | b'&') => break,
+                    Some(b'%' | b']') => return true,
+                    Some(b'[' | b'.') => {
+                        name_start = at + 1;
+                        first = bytes.get(name_start).copied().unwrap_or(0);
+                    }
+                    Some(_) => {}
+                }
+                at += 1;
+            }
+            let name = bytes.get(name_start..at).unwrap_or_default();
+            let is_candidate = |lengths: &u32| lengths & length_bit(name) != 0;
+            if self.lengths.get(initial(first)).is_some_and(is_candidate) {
+                return true;
+            }
+            bytes = bytes.get(at..).unwrap_or_default();
+            let next = bytes.iter().position(|&byte| byte == b'&').map_or(bytes.len(), |end| end + 1);
+            bytes = bytes.get(next..).unwrap_or_default();
+        }
+        false
+    }
+
     /// A query, with [`REDACTED`](Self::REDACTED) for the values of parameters that hold secrets. Takes linear time,
     /// and allocates only if there are any.
     pub fn redact_query<'q>(&self, query: &'q [u8]) -> Cow<'q, [u8]> {
+        if !self.may_hold_secret(query) {
+            return Cow::Borrowed(query);
+        }
         let mut redacted: Option<Vec<u8>> = None;
         let mut start = 0;
         for pair in query.split(|byte| *byte == b'&') {

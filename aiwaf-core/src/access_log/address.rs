@@ -17,19 +17,25 @@ pub(super) fn push(out: &mut Vec<u8>, address: IpAddr) {
 }
 
 fn push_v4(out: &mut Vec<u8>, address: Ipv4Addr) {
+    // Stores of a fixed size, cut afterwards, are cheaper than one for each length.
+    let mut text = [0; 16];
+    let mut length = 0;
     for octet in address.octets() {
         let (hundreds, tens, ones) = (b'0' + octet / 100, b'0' + octet / 10 % 10, b'0' + octet % 10);
-        // A store of a fixed size, cut afterwards, is cheaper than one for each length.
-        let (digits, length) = match octet {
+        let (digits, count) = match octet {
             0..=9 => ([ones, b'.', 0, 0], 2),
             10..=99 => ([tens, ones, b'.', 0], 3),
             100.. => ([hundreds, tens, ones, b'.'], 4),
         };
-        let start = out.len();
-        out.extend_from_slice(&digits);
-        out.truncate(start + length);
+        if let Some(place) = text.get_mut(length..length + 4) {
+            place.copy_from_slice(&digits);
+        }
+        length += count;
     }
-    out.pop();
+    let start = out.len();
+    out.extend_from_slice(&text);
+    // Without the last dot.
+    out.truncate(start + length - 1);
 }
 
 fn push_v6(out: &mut Vec<u8>, address: Ipv6Addr) {
@@ -94,8 +100,19 @@ mod tests {
     #[test]
     fn special_addresses_are_spelled_as_usual() {
         for address in [
-            "::", "::1", "1::", "2001:db8::7", "::ffff:192.0.2.7", "::192.0.2.7", "1:0:0:2::", "1:0:2:3:4:5:6:7",
-            "fe80::1:0:0:1", "0:0:1::", "255.255.255.255", "0.0.0.0", "10.0.200.99",
+            "::",
+            "::1",
+            "1::",
+            "2001:db8::7",
+            "::ffff:192.0.2.7",
+            "::192.0.2.7",
+            "1:0:0:2::",
+            "1:0:2:3:4:5:6:7",
+            "fe80::1:0:0:1",
+            "0:0:1::",
+            "255.255.255.255",
+            "0.0.0.0",
+            "10.0.200.99",
         ] {
             let address: IpAddr = address.parse().unwrap();
             assert_eq!(text(address), address.to_string());

@@ -34,9 +34,7 @@ pub(super) fn write_head(entry: &LogEntry<'_>, second: &mut SecondText, out: &mu
         LoggedClient::Name(name) if name.is_empty() => out.extend_from_slice(NONE),
         LoggedClient::Name(name) => push_word_or_odd(out, name, **name != *NONE),
     }
-    out.extend_from_slice(b" - - [");
     second.push_clf(entry.time, out);
-    out.extend_from_slice(b"] \"");
     if entry.method.is_empty() && entry.protocol.is_empty() {
         push_target(out, entry.target(), push_word);
     } else {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use super::plain;
 use super::record::{AccessRecord, BlockAction, BlockMark, LoggedClient};
 use crate::protection::Protection;
 use crate::request::{Outcome, Request};
@@ -109,7 +110,7 @@ impl<'a> LogEntry<'a> {
     /// that holds one.
     pub fn redact(&mut self, secrets: &SecretNames) {
         // Adapters may leave the query in the path.
-        if memchr::memchr(b'?', &self.path).is_some() {
+        if plain::contains(&self.path, b'?') {
             let target = self.target().joined().into_vec();
             self.path = secrets.redact_target(&target).into_owned().into();
             self.query = Cow::Borrowed(b"");
@@ -119,6 +120,7 @@ impl<'a> LogEntry<'a> {
             self.query = redacted.into();
         }
         if let Some(referer) = &mut self.referer
+            && plain::contains(referer, b'?')
             && let Cow::Owned(redacted) = secrets.redact_target(referer)
         {
             *referer = redacted.into();

@@ -27,6 +27,18 @@ pub(super) fn is_printable_without<const COUNT: usize>(value: &[u8], others: [u8
     found & (ONES << 7) == 0
 }
 
+/// Reports whether `value` holds `byte`, which must be ASCII. Cheaper than `memchr` for values of some words.
+#[inline]
+pub(super) fn contains(value: &[u8], byte: u8) -> bool {
+    let (words, rest) = value.as_chunks::<8>();
+    let mut found = 0;
+    for word in words {
+        let difference = u64::from_le_bytes(*word) ^ (ONES * u64::from(byte));
+        found |= difference.wrapping_sub(ONES) & !difference;
+    }
+    found & (ONES << 7) != 0 || rest.contains(&byte)
+}
+
 /// The highest bit of at least one byte is set if a byte is not printable ASCII or one of `others`, else of none.
 ///
 /// A borrow or carry into the next byte comes only from a byte for which that holds.
@@ -53,10 +65,29 @@ mod tests {
                 for byte in 0..=u8::MAX {
                     value[place] = byte;
                     let expected = matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
-                    assert_eq!(is_printable_without(&value, [b'"', b'\\']), expected, "{byte} at {place} of {length}");
+                    assert_eq!(
+                        is_printable_without(&value, [b'"', b'\\']),
+                        expected,
+                        "{byte} at {place} of {length}"
+                    );
                     assert_eq!(is_printable_without(&value, []), matches!(byte, b' '..=b'~'));
                 }
                 value[place] = b'a';
+            }
+        }
+    }
+
+    #[test]
+    fn contained_byte_is_found_at_every_place() {
+        for length in 0..40 {
+            for other in [b'a', 0, 0xff, b'>', b'@', 0xbf] {
+                let mut value = vec![other; length];
+                assert!(!contains(&value, b'?'));
+                for place in 0..length {
+                    value[place] = b'?';
+                    assert!(contains(&value, b'?'));
+                    value[place] = other;
+                }
             }
         }
     }

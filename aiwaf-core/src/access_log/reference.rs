@@ -1,6 +1,7 @@
 //! Plain, slow writers of the four formats: the fast ones must write the same bytes.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use super::escape::is_confusing;
 use super::{AccessRecord, LogFormat, LoggedClient, common};
@@ -52,13 +53,13 @@ fn common(record: &AccessRecord<'_>) -> String {
         LoggedClient::Name(name) if name.is_empty() => "-".to_owned(),
         LoggedClient::Name(name) => word(name, &**name != b"-"),
     };
-    let civil = record.time.to_civil();
+    let (year, civil) = calendar(record.time);
     let month = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
         [usize::try_from(civil.month()).unwrap() - 1];
     let time = format!(
         "{:02}/{month}/{:04}:{:02}:{:02}:{:02} +0000",
         civil.day(),
-        civil.year(),
+        year,
         civil.hour(),
         civil.minute(),
         civil.second()
@@ -92,11 +93,22 @@ fn combined_tail(record: &AccessRecord<'_>) -> String {
     format!(" \"{referer}\" \"{agent}\" {taken} {block}")
 }
 
+/// The year and the rest of a date. The calendar of `jiff` ends a day before ours and repeats every 400 years.
+fn calendar(time: Timestamp) -> (i16, jiff::civil::DateTime) {
+    const CYCLE: Duration = Duration::from_hours(146_097 * 24);
+    if time.as_unix_micros() < 0 {
+        let civil = time.to_civil();
+        return (civil.year(), civil);
+    }
+    let civil = (time - CYCLE).to_civil();
+    (civil.year() + 400, civil)
+}
+
 fn iso(time: Timestamp) -> String {
-    let civil = time.to_civil();
+    let (year, civil) = calendar(time);
     let mut text = format!(
         "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
-        civil.year(),
+        year,
         civil.month(),
         civil.day(),
         civil.hour(),
@@ -146,8 +158,10 @@ fn cell(value: &[u8]) -> String {
     let mut at_start = true;
     for chunk in value.utf8_chunks() {
         for character in chunk.valid().chars() {
-            let is_formula =
-                matches!(character, '=' | '+' | '-' | '@' | '\u{ff1d}' | '\u{ff0b}' | '\u{ff0d}' | '\u{ff20}');
+            let is_formula = matches!(
+                character,
+                '=' | '+' | '-' | '@' | '\u{ff1d}' | '\u{ff0b}' | '\u{ff0d}' | '\u{ff20}'
+            );
             match character {
                 '"' => out.push_str("\"\""),
                 '\\' => out.push_str("\\\\"),

@@ -6,7 +6,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{
-    AccessRecord, BlockAction, BlockMark, LineError, LineParser, LineWriter, LogEntry, LogFormat, LoggedClient,
+    AccessRecord, BlockAction, BlockMark, LineError, LineParser, LineWriter, LogEntry, LogFormat,
+    LoggedClient,
 };
 use crate::protection::{Protection, ProtectionSet};
 use crate::request::{Outcome, Request};

@@ -103,12 +103,20 @@ impl Writer {
             // One number for the whole overflow, so only when it is over.
             if log.dropped > 0 && (stop || !log.overflowing) {
                 let details: [(_, &dyn std::fmt::Display); 2] = [("file", &file), ("lines", &log.dropped)];
-                Event::Other { name: "log_buffer_full", details: &details }.push(time, &mut writer, &mut lines);
+                Event::Other { name: "log_buffer_full", details: &details }.push(
+                    time,
+                    &mut writer,
+                    &mut lines,
+                );
                 log.dropped = 0;
             }
             if log.lost > 0 && !log.failing {
                 let details: [(_, &dyn std::fmt::Display); 2] = [("file", &file), ("lines", &log.lost)];
-                Event::Other { name: "log_lines_lost", details: &details }.push(time, &mut writer, &mut lines);
+                Event::Other { name: "log_lines_lost", details: &details }.push(
+                    time,
+                    &mut writer,
+                    &mut lines,
+                );
                 log.lost = 0;
             }
         }
