@@ -21,16 +21,15 @@ fn push_v4(out: &mut Vec<u8>, address: Ipv4Addr) {
     let mut text = [0; 16];
     let mut length = 0;
     for octet in address.octets() {
-        let (hundreds, tens, ones) = (b'0' + octet / 100, b'0' + octet / 10 % 10, b'0' + octet % 10);
-        let (digits, count) = match octet {
-            0..=9 => ([ones, b'.', 0, 0], 2),
-            10..=99 => ([tens, ones, b'.', 0], 3),
-            100.. => ([hundreds, tens, ones, b'.'], 4),
-        };
+        let octet = u32::from(octet);
+        let word =
+            ((octet / 100) | ((octet / 10 % 10) << 8) | ((octet % 10) << 16)) + u32::from_le_bytes(*b"000.");
+        let leading_zeros = usize::from(octet < 10) + usize::from(octet < 100);
+        let digits = (word >> (8 * leading_zeros)).to_le_bytes();
         if let Some(place) = text.get_mut(length..length + 4) {
             place.copy_from_slice(&digits);
         }
-        length += count;
+        length += digits.len() - leading_zeros;
     }
     let start = out.len();
     out.extend_from_slice(&text);

@@ -20,7 +20,7 @@ const MONITORED: &[u8] = b"MONITORED";
 /// Appends the entry of `line` without a line break.
 pub(super) fn write(line: EntryLine<'_>, out: &mut Vec<u8>) {
     let EntryLine { entry, reason, second } = line;
-    common::write_head(entry, second, out);
+    common::write(entry, second, out);
     push_header(out, entry.referer.as_deref());
     push_header(out, entry.user_agent);
     match entry.response_time {

@@ -10,7 +10,6 @@ use std::net::IpAddr;
 use super::entry::{LogEntry, Target};
 use super::escape::{push_quoted, push_word, unescape};
 use super::format::LineError;
-use super::line_writer::EntryLine;
 use super::record::{AccessRecord, LoggedClient};
 use super::second_text::SecondText;
 use super::{address, digits, time};
@@ -22,13 +21,8 @@ pub(super) const NONE: &[u8] = b"-";
 /// nor nginx write this escape.
 const ODD: &[u8] = b"\\-";
 
-/// Appends the entry of `line` without a line break.
-pub(super) fn write(line: EntryLine<'_>, out: &mut Vec<u8>) {
-    write_head(line.entry, line.second, out);
-}
-
-/// Appends the fields of the common format.
-pub(super) fn write_head(entry: &LogEntry<'_>, second: &mut SecondText, out: &mut Vec<u8>) {
+/// Appends `entry` without a line break.
+pub(super) fn write(entry: &LogEntry<'_>, second: &mut SecondText, out: &mut Vec<u8>) {
     match &entry.client {
         LoggedClient::Address(address) => address::push(out, *address),
         LoggedClient::Name(name) if name.is_empty() => out.extend_from_slice(NONE),

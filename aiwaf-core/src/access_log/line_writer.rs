@@ -57,7 +57,7 @@ impl LineWriter {
         let line = EntryLine { entry, reason, second: &mut self.second };
         match format {
             LogFormat::Combined => combined::write(line, out),
-            LogFormat::Common => common::write(line, out),
+            LogFormat::Common => common::write(entry, line.second, out),
             LogFormat::Csv => csv::write(line, out),
             LogFormat::Json => json::write(line, out),
         }

@@ -11,17 +11,20 @@ pub(super) fn is_printable_without<const COUNT: usize>(value: &[u8], others: [u8
     let (words, rest) = value.as_chunks::<8>();
     let mut found = 0;
     for word in words {
-        found |= marks(*word, others);
+        found |= marks(u64::from_le_bytes(*word), others);
     }
     if !rest.is_empty() {
         // The last word overlaps the one before; short values are put twice into one word.
         if let Some(last) = value.last_chunk::<8>() {
-            found |= marks(*last, others);
+            found |= marks(u64::from_le_bytes(*last), others);
         } else if let (Some(first), Some(last)) = (value.first_chunk::<4>(), value.last_chunk::<4>()) {
-            let ([a, b, c, d], [e, f, g, h]) = (*first, *last);
-            found |= marks([a, b, c, d, e, f, g, h], others);
+            let [first, last] = [*first, *last].map(|half| u64::from(u32::from_le_bytes(half)));
+            found |= marks(first | (last << 32), others);
         } else if let ([first, ..], Some(middle), [.., last]) = (value, value.get(value.len() / 2), value) {
-            found |= marks([*first, *middle, *last, *first, *first, *first, *first, *first], others);
+            found |= marks(
+                u64::from_le_bytes([*first, *middle, *last, *first, *first, *first, *first, *first]),
+                others,
+            );
         }
     }
     found & (ONES << 7) == 0
@@ -43,8 +46,7 @@ pub(super) fn contains(value: &[u8], byte: u8) -> bool {
 ///
 /// A borrow or carry into the next byte comes only from a byte for which that holds.
 #[inline]
-fn marks<const COUNT: usize>(word: [u8; 8], others: [u8; COUNT]) -> u64 {
-    let word = u64::from_le_bytes(word);
+fn marks<const COUNT: usize>(word: u64, others: [u8; COUNT]) -> u64 {
     let below_blank = word.wrapping_sub(ONES * 0x20);
     let above_tilde = word.wrapping_add(ONES) | word;
     others.iter().fold(below_blank | above_tilde, |found, &other| {

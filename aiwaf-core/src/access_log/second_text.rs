@@ -82,9 +82,13 @@ impl SecondText {
 #[inline]
 fn decimals(micros: u32) -> [u8; 7] {
     let micros = u64::from(micros);
-    let [[a, b], [c, d], [e, f]] =
-        [digits::pair(micros / 10_000), digits::pair(micros / 100), digits::pair(micros)];
-    [b'.', a, b, c, d, e, f]
+    let [ten_thousands, hundreds, ones] = [micros / 10_000, micros / 100, micros].map(digits::pair);
+    let mut text = *b".000000";
+    let [_, places @ ..] = &mut text;
+    for (place, digit) in places.iter_mut().zip([ten_thousands, hundreds, ones].into_iter().flatten()) {
+        *place = digit;
+    }
+    text
 }
 
 #[cfg(test)]
