@@ -111,9 +111,13 @@ impl<'a> LogEntry<'a> {
     pub fn redact(&mut self, secrets: &SecretNames) {
         // Adapters may leave the query in the path.
         if plain::contains(&self.path, b'?') {
-            let target = self.target().joined().into_vec();
-            self.path = secrets.redact_target(&target).into_owned().into();
-            self.query = Cow::Borrowed(b"");
+            if !self.query.is_empty() {
+                self.path = self.target().joined().into_vec().into();
+                self.query = Cow::Borrowed(b"");
+            }
+            if let Cow::Owned(redacted) = secrets.redact_target(&self.path) {
+                self.path = redacted.into();
+            }
         } else if !self.query.is_empty()
             && let Cow::Owned(redacted) = secrets.redact_query(&self.query)
         {

@@ -154,7 +154,8 @@ impl RequestLog {
         Ok(Self { shared, format: settings.format, secrets, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Logs a request in `access.log`, and in `error.log` if the response is an error.
+    /// Logs a record of a request as [`entry`](Self::entry) does.
+    #[expect(clippy::needless_pass_by_value, reason = "the caller makes the record for this call")]
     pub(crate) fn request(&self, record: AccessRecord<'_>) {
         self.entry(LogEntry::from(&record));
     }
