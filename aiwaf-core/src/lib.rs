@@ -88,8 +88,8 @@ mod transaction;
 mod verdict;
 
 pub use access_log::{
-    AccessRecord, BlockAction, BlockMark, InvalidPattern, LineError, LineFormat, LineParser, LogFormat,
-    LogPattern, LoggedClient, UnknownLogFormat,
+    AccessRecord, BlockAction, BlockMark, InvalidPattern, LineError, LineFormat, LineParser, LineWriter,
+    LogEntry, LogFormat, LogPattern, LoggedBlock, LoggedClient, UnknownLogFormat,
 };
 pub use bans::BanSettings;
 pub use behavior::{ClientEvent, ClientHistory, SCANNER_THRESHOLD, Suspicion, is_part_of_attack};

@@ -18,8 +18,8 @@ use crate::decode::{Buffer, decode_once};
 #[derive(Debug, Clone)]
 pub struct SecretNames {
     names: Vec<Box<[u8]>>,
-    /// A bit for each first letter of a name: most parameters begin otherwise.
-    initials: u32,
+    /// For each first letter of a name, a bit for each length of such names: most parameters differ in one of them.
+    lengths: [u32; 32],
 }
 
 impl SecretNames {
@@ -66,8 +66,13 @@ impl SecretNames {
             .map(|name| name.as_ref().to_ascii_lowercase().into_bytes().into_boxed_slice())
             .filter(|name| !name.is_empty())
             .collect();
-        let initials = names.iter().filter_map(|name| name.first()).fold(0, |all, &byte| all | initial(byte));
-        Self { names, initials }
+        let mut lengths = [0; 32];
+        for name in &names {
+            if let Some(lengths) = name.first().and_then(|&first| lengths.get_mut(initial(first))) {
+                *lengths |= length_bit(name);
+            }
+        }
+        Self { names, lengths }
     }
 
     /// Whether a parameter of this name holds a secret.
@@ -76,7 +81,7 @@ impl SecretNames {
         let last = name.iter().rposition(|byte| matches!(byte, b'[' | b'.')).map_or(0, |at| at + 1);
         let last = name.get(last..).unwrap_or_default();
         let Some(&first) = last.first() else { return false };
-        self.initials & initial(first) != 0
+        self.lengths.get(initial(first)).is_some_and(|lengths| lengths & length_bit(last) != 0)
             && self.names.iter().any(|secret| secret.eq_ignore_ascii_case(last))
     }
 
@@ -90,9 +95,44 @@ impl SecretNames {
         self.contains(&decoded)
     }
 
+    /// Reports whether a parameter of `query` may hold a secret: its name has the first letter and length of one, or is
+    /// encoded. One cheap pass; most queries hold none.
+    fn may_hold_secret(&self, query: &[u8]) -> bool {
+        let mut bytes = query;
+        while let Some(&first) = bytes.first() {
+            let mut name_start = 0;
+            let mut first = first;
+            let mut at = 0;
+            loop {
+                match bytes.get(at) {
+                    None | Some(b'=' | b'&') => break,
+                    Some(b'%' | b']') => return true,
+                    Some(b'[' | b'.') => {
+                        name_start = at + 1;
+                        first = bytes.get(name_start).copied().unwrap_or(0);
+                    }
+                    Some(_) => {}
+                }
+                at += 1;
+            }
+            let name = bytes.get(name_start..at).unwrap_or_default();
+            let is_candidate = |lengths: &u32| lengths & length_bit(name) != 0;
+            if self.lengths.get(initial(first)).is_some_and(is_candidate) {
+                return true;
+            }
+            bytes = bytes.get(at..).unwrap_or_default();
+            let next = bytes.iter().position(|&byte| byte == b'&').map_or(bytes.len(), |end| end + 1);
+            bytes = bytes.get(next..).unwrap_or_default();
+        }
+        false
+    }
+
     /// A query, with [`REDACTED`](Self::REDACTED) for the values of parameters that hold secrets. Takes linear time,
     /// and allocates only if there are any.
     pub fn redact_query<'q>(&self, query: &'q [u8]) -> Cow<'q, [u8]> {
+        if !self.may_hold_secret(query) {
+            return Cow::Borrowed(query);
+        }
         let mut redacted: Option<Vec<u8>> = None;
         let mut start = 0;
         for pair in query.split(|byte| *byte == b'&') {
@@ -131,8 +171,14 @@ impl Default for SecretNames {
     }
 }
 
-fn initial(byte: u8) -> u32 {
-    1 << (byte & 0x1f)
+/// A letter's place in the alphabet, in either case; other bytes share these numbers.
+fn initial(byte: u8) -> usize {
+    usize::from(byte & 0x1f)
+}
+
+/// A bit for the length of `name`; long ones share the last.
+fn length_bit(name: &[u8]) -> u32 {
+    1 << name.len().min(31)
 }
 
 #[cfg(test)]

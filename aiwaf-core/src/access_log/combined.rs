@@ -10,37 +10,38 @@ use std::time::Duration;
 use super::common::{self, NONE, split_at_byte, split_at_quote};
 use super::digits;
 use super::escape::{push_quoted, unescape};
-use super::format::LineError;
+use super::format::{LineError, LogFormat};
+use super::line_writer::EntryLine;
 use super::record::{AccessRecord, BlockAction, BlockMark, protection_from_name};
 
 const BLOCKED: &[u8] = b"BLOCKED";
 const MONITORED: &[u8] = b"MONITORED";
 
-/// Appends `record` without a line break.
-pub(super) fn write(record: &AccessRecord<'_>, out: &mut Vec<u8>) {
-    common::write(record, out);
-    push_header(out, record.referer.as_deref());
-    push_header(out, record.user_agent.as_deref());
-    out.push(b' ');
-    match record.response_time {
+/// Appends the entry of `line` without a line break.
+pub(super) fn write(line: EntryLine<'_>, out: &mut Vec<u8>) {
+    let EntryLine { entry, reason, second } = line;
+    common::write(entry, second, out);
+    push_header(out, entry.referer.as_deref());
+    push_header(out, entry.user_agent);
+    match entry.response_time {
         Some(taken) => {
-            digits::push(out, u64::try_from(taken.as_millis()).unwrap_or(u64::MAX));
-            out.extend_from_slice(b"ms");
+            out.push(b' ');
+            digits::push(out, LogFormat::written_micros(taken) / 1000);
+            out.extend_from_slice(b"ms ");
         }
-        None => out.extend_from_slice(NONE),
+        None => out.extend_from_slice(b" - "),
     }
-    out.push(b' ');
-    let Some(mark) = &record.block else {
+    let Some(block) = &entry.block else {
         out.extend_from_slice(b"- \"-\"");
         return;
     };
-    out.extend_from_slice(if mark.monitored { MONITORED } else { BLOCKED });
+    out.extend_from_slice(if block.monitored { MONITORED } else { BLOCKED });
     out.extend_from_slice(b" \"");
-    push_quoted(out, &mark.reason);
+    push_quoted(out, reason);
     out.extend_from_slice(b"\" ");
-    out.extend_from_slice(mark.protection.map_or(NONE, |protection| protection.name().as_bytes()));
+    out.extend_from_slice(block.protection.map_or(NONE, |protection| protection.name().as_bytes()));
     out.push(b' ');
-    out.extend_from_slice(mark.action.name().as_bytes());
+    out.extend_from_slice(block.action.name().as_bytes());
 }
 
 /// A missing header is `"-"`, so one that says `-` is escaped.

@@ -7,10 +7,12 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use super::entry::{LogEntry, Target};
 use super::escape::{push_quoted, push_word, unescape};
 use super::format::LineError;
 use super::record::{AccessRecord, LoggedClient};
-use super::{digits, time};
+use super::second_text::SecondText;
+use super::{address, digits, time};
 
 /// What a field without a value is.
 pub(super) const NONE: &[u8] = b"-";
@@ -19,31 +21,50 @@ pub(super) const NONE: &[u8] = b"-";
 /// nor nginx write this escape.
 const ODD: &[u8] = b"\\-";
 
-/// Appends `record` without a line break.
-pub(super) fn write(record: &AccessRecord<'_>, out: &mut Vec<u8>) {
-    match &record.client {
-        LoggedClient::Address(address) => push_address(out, *address),
+/// Appends `entry` without a line break.
+pub(super) fn write(entry: &LogEntry<'_>, second: &mut SecondText, out: &mut Vec<u8>) {
+    match &entry.client {
+        LoggedClient::Address(address) => address::push(out, *address),
         LoggedClient::Name(name) if name.is_empty() => out.extend_from_slice(NONE),
-        LoggedClient::Name(name) => push_word_or_odd(out, name, |name| name != NONE),
+        LoggedClient::Name(name) => push_word_or_odd(out, name, **name != *NONE),
     }
-    out.extend_from_slice(b" - - [");
-    time::push_clf(out, record.time);
-    out.extend_from_slice(b"] \"");
-    if record.method.is_empty() && record.protocol.is_empty() {
-        push_word(out, &record.target);
+    second.push_clf(entry.time, out);
+    if entry.method.is_empty() && entry.protocol.is_empty() {
+        push_target(out, entry.target(), push_word);
     } else {
-        push_word_or_odd(out, &record.method, is_method);
-        out.push(b' ');
-        push_quoted(out, &record.target);
-        out.push(b' ');
-        push_word_or_odd(out, &record.protocol, is_protocol);
+        match entry.method {
+            b"GET" => out.extend_from_slice(b"GET "),
+            b"POST" => out.extend_from_slice(b"POST "),
+            method => {
+                push_word_or_odd(out, method, is_method(method));
+                out.push(b' ');
+            }
+        }
+        push_target(out, entry.target(), push_quoted);
+        match entry.protocol {
+            b"HTTP/1.1" => out.extend_from_slice(b" HTTP/1.1"),
+            b"HTTP/2.0" => out.extend_from_slice(b" HTTP/2.0"),
+            protocol => {
+                out.push(b' ');
+                push_word_or_odd(out, protocol, is_protocol(protocol));
+            }
+        }
     }
     out.extend_from_slice(b"\" ");
-    digits::push(out, record.status.into());
+    digits::push(out, entry.status.into());
     out.push(b' ');
-    match record.bytes {
+    match entry.bytes {
         Some(bytes) => digits::push(out, bytes),
         None => out.extend_from_slice(NONE),
+    }
+}
+
+fn push_target(out: &mut Vec<u8>, target: Target<'_>, push: impl Fn(&mut Vec<u8>, &[u8])) {
+    let (path, query) = target.parts();
+    push(out, path);
+    if let Some(query) = query {
+        out.push(b'?');
+        push(out, query);
     }
 }
 
@@ -151,13 +172,13 @@ pub(super) fn split_request(request: &[u8]) -> (&[u8], &[u8], &[u8]) {
     if is_method(first) && rest.starts_with(b"/") { (first, rest, b"") } else { (b"", request, b"") }
 }
 
-fn is_method(word: &[u8]) -> bool {
+pub(super) fn is_method(word: &[u8]) -> bool {
     (1..=32).contains(&word.len())
         && word.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 /// `HTTP/1.1`, `RTSP/1.0`, `HTTP/2`.
-fn is_protocol(word: &[u8]) -> bool {
+pub(super) fn is_protocol(word: &[u8]) -> bool {
     word.len() <= 16
         && split_at_byte(word, b'/').is_some_and(|(name, version)| {
             !name.is_empty()
@@ -167,8 +188,8 @@ fn is_protocol(word: &[u8]) -> bool {
         })
 }
 
-fn push_word_or_odd(out: &mut Vec<u8>, word: &[u8], is_plain: impl Fn(&[u8]) -> bool) {
-    if !is_plain(word) {
+fn push_word_or_odd(out: &mut Vec<u8>, word: &[u8], is_plain: bool) {
+    if !is_plain {
         out.extend_from_slice(ODD);
     }
     push_word(out, word);
@@ -191,21 +212,6 @@ pub(super) fn client_with_port(text: Cow<'_, [u8]>) -> LoggedClient<'_> {
             .ok()
     });
     socket.map_or_else(|| LoggedClient::from(text), LoggedClient::Address)
-}
-
-/// Appends an address; the octets of IPv4 without the machinery of formatting.
-pub(super) fn push_address(out: &mut Vec<u8>, address: IpAddr) {
-    match address {
-        IpAddr::V4(v4) => {
-            for (index, octet) in v4.octets().into_iter().enumerate() {
-                if index > 0 {
-                    out.push(b'.');
-                }
-                digits::push(out, octet.into());
-            }
-        }
-        IpAddr::V6(v6) => out.extend_from_slice(v6.to_string().as_bytes()),
-    }
 }
 
 /// What stands before and after the first `byte`.

@@ -6,10 +6,13 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::escape::{is_confusing, plain_length, push_bytes, unescape};
-use super::format::LineError;
+use super::entry::Target;
+use super::escape::{is_confusing, is_plain, push_bytes, unescape};
+use super::format::{LineError, LogFormat};
+use super::line_writer::EntryLine;
+use super::plain::is_printable_without;
 use super::record::{AccessRecord, BlockAction, BlockMark, LoggedClient, protection_from_name};
-use super::{common, digits, time};
+use super::{address, common, digits, time};
 
 /// The header line of our files: the original's eight columns, in its order, and what it did not keep.
 pub(super) const HEADER: &str = "timestamp,ip,method,path,status_code,response_time_ms,blocked,block_reason,\
@@ -93,54 +96,87 @@ enum Column {
     Monitored,
 }
 
-/// Appends `record` without a line break.
-pub(super) fn write(record: &AccessRecord<'_>, out: &mut Vec<u8>) {
-    time::push_iso(out, record.time);
+/// Appends the entry of `line` without a line break.
+pub(super) fn write(line: EntryLine<'_>, out: &mut Vec<u8>) {
+    let EntryLine { entry, reason, second } = line;
+    second.push_iso(entry.time, out);
     out.push(b',');
-    match &record.client {
-        LoggedClient::Address(address) => common::push_address(out, *address),
+    match &entry.client {
+        LoggedClient::Address(address) => address::push(out, *address),
         LoggedClient::Name(name) => push_cell(out, name),
     }
-    for value in [&record.method, &record.target] {
+    out.push(b',');
+    push_cell(out, entry.method);
+    out.push(b',');
+    push_target(out, entry.target());
+    out.push(b',');
+    digits::push(out, entry.status.into());
+    out.push(b',');
+    let micros = entry.response_time.map(LogFormat::written_micros);
+    push_number(out, micros.map(|micros| micros / 1000));
+    let block = entry.block.as_ref();
+    let is_monitored = block.is_some_and(|block| block.monitored);
+    out.extend_from_slice(if block.is_some() && !is_monitored { b",True," } else { b",False," });
+    push_cell(out, reason);
+    out.push(b',');
+    push_cell(out, entry.protocol);
+    out.push(b',');
+    push_number(out, entry.bytes);
+    out.push(b',');
+    push_cell(out, entry.referer.as_deref().unwrap_or_default());
+    out.push(b',');
+    push_cell(out, entry.user_agent.unwrap_or_default());
+    out.push(b',');
+    push_number(out, micros);
+    out.push(b',');
+    if let Some(block) = block {
+        out.extend_from_slice(block.protection.map_or("", |known| known.name()).as_bytes());
         out.push(b',');
-        push_cell(out, value);
-    }
-    out.push(b',');
-    digits::push(out, record.status.into());
-    out.push(b',');
-    push_number(out, record.response_time.map(|taken| taken.as_millis()));
-    let (mark, monitored) = (record.block.as_ref(), record.block.as_ref().is_some_and(|mark| mark.monitored));
-    out.push(b',');
-    push_bool(out, mark.is_some() && !monitored);
-    out.push(b',');
-    push_cell(out, mark.map_or(&[][..], |mark| &mark.reason));
-    out.push(b',');
-    push_cell(out, &record.protocol);
-    out.push(b',');
-    push_number(out, record.bytes.map(u128::from));
-    for value in [&record.referer, &record.user_agent] {
+        out.extend_from_slice(block.action.name().as_bytes());
+    } else {
         out.push(b',');
-        push_cell(out, value.as_deref().unwrap_or_default());
     }
-    out.push(b',');
-    push_number(out, record.response_time.map(|taken| taken.as_micros()));
-    out.push(b',');
-    out.extend_from_slice(mark.and_then(|mark| mark.protection).map_or("", |known| known.name()).as_bytes());
-    out.push(b',');
-    out.extend_from_slice(mark.map_or("", |mark| mark.action.name()).as_bytes());
-    out.push(b',');
-    push_bool(out, monitored);
+    // As the original writes them.
+    out.extend_from_slice(if is_monitored { b",True" } else { b",False" });
 }
 
-/// As the original writes them.
-fn push_bool(out: &mut Vec<u8>, value: bool) {
-    out.extend_from_slice(if value { b"True" } else { b"False" });
-}
-
-fn push_number(out: &mut Vec<u8>, number: Option<u128>) {
+fn push_number(out: &mut Vec<u8>, number: Option<u64>) {
     if let Some(number) = number {
-        digits::push(out, u64::try_from(number).unwrap_or(u64::MAX));
+        digits::push(out, number);
     }
+}
+
+/// Appends the cell of a target, in one piece if it is plain.
+fn push_target(out: &mut Vec<u8>, target: Target<'_>) {
+    match target.parts() {
+        (path, None) => push_cell(out, path),
+        (path, Some(query)) if is_bare(path) && is_bare(query) && !path.is_empty() => {
+            out.extend_from_slice(path);
+            out.push(b'?');
+            out.extend_from_slice(query);
+        }
+        _ => push_cell(out, &target.joined()),
+    }
+}
+
+/// Reports whether `value` needs neither escapes nor quotes, wherever it is within a cell: it begins no formula either.
+#[inline]
+fn is_bare(value: &[u8]) -> bool {
+    is_printable_without(value, [b'"', b'\\', b',', b';', b' ']) && !is_formula_start(value)
+}
+
+/// Reports whether plain text begins a formula, perhaps behind blanks.
+#[inline]
+fn is_formula_start(value: &[u8]) -> bool {
+    let first = value.iter().find(|&&byte| byte != b' ');
+    matches!(first, Some(b'=' | b'+' | b'-' | b'@'))
+}
+
+/// Reports whether plain text begins a formula at its start or behind a `;`.
+fn has_formula(value: &[u8]) -> bool {
+    is_formula_start(value)
+        || memchr::memchr_iter(b';', value)
+            .any(|at| is_formula_start(value.get(at + 1..).unwrap_or_default()))
 }
 
 /// Appends a cell: in quotes if it needs them, hostile characters escaped, the rest in UTF-8 for people to read.
@@ -148,19 +184,25 @@ fn push_number(out: &mut Vec<u8>, number: Option<u128>) {
 /// The first character behind leading blanks is escaped if it begins a formula, and so is one behind `;`, where
 /// spreadsheets of many countries split cells.
 fn push_cell(out: &mut Vec<u8>, value: &[u8]) {
-    let quoted = value.iter().any(|byte| matches!(byte, b',' | b'"' | b';' | b' '));
-    if quoted {
+    if is_bare(value) {
+        out.extend_from_slice(value);
+    } else if is_plain(value) && !has_formula(value) {
+        out.push(b'"');
+        out.extend_from_slice(value);
+        out.push(b'"');
+    } else {
+        push_escaped_cell(out, value);
+    }
+}
+
+#[inline(never)]
+fn push_escaped_cell(out: &mut Vec<u8>, value: &[u8]) {
+    let is_quoted = value.iter().any(|byte| matches!(byte, b',' | b'"' | b';' | b' '));
+    if is_quoted {
         out.push(b'"');
     }
-    // Nearly all cells are plain; only the first character of plain text can begin a formula.
-    let plain = match value.first() {
-        Some(b' ' | b'=' | b'+' | b'-' | b'@') => 0,
-        _ => plain_length(value, b';'),
-    };
-    let (head, rest) = value.split_at_checked(plain).unwrap_or((b"", value));
-    out.extend_from_slice(head);
-    let mut at_start = head.is_empty();
-    for chunk in rest.utf8_chunks() {
+    let mut at_start = true;
+    for chunk in value.utf8_chunks() {
         for character in chunk.valid().chars() {
             let mut buffer = [0; 4];
             let encoded = character.encode_utf8(&mut buffer).as_bytes();
@@ -177,7 +219,7 @@ fn push_cell(out: &mut Vec<u8>, value: &[u8]) {
         push_bytes(out, chunk.invalid());
         at_start &= chunk.invalid().is_empty();
     }
-    if quoted {
+    if is_quoted {
         out.push(b'"');
     }
 }

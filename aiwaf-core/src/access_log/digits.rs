@@ -2,29 +2,49 @@
 
 use std::time::Duration;
 
-/// Appends `number` in decimal.
-pub(super) fn push(out: &mut Vec<u8>, mut number: u64) {
+/// Appends `number` in decimal. Short numbers, which most are, become one store of a fixed size.
+#[inline]
+pub(super) fn push(out: &mut Vec<u8>, number: u64) {
+    match number {
+        0..=9 => out.push(b'0' + (number % 10) as u8),
+        10..=99 => out.extend_from_slice(&pair(number)),
+        100..=999 => push_three(out, number),
+        1000..=9999 => {
+            let [[thousands, hundreds], [tens, ones]] = [pair(number / 100), pair(number)];
+            out.extend_from_slice(&[thousands, hundreds, tens, ones]);
+        }
+        _ => push_long(out, number),
+    }
+}
+
+#[inline(never)]
+fn push_long(out: &mut Vec<u8>, mut number: u64) {
     let mut buffer = [b'0'; 20];
-    let mut length = 0;
+    let mut start = buffer.len();
     for slot in buffer.iter_mut().rev() {
         *slot = b'0' + (number % 10) as u8;
         number /= 10;
-        length += 1;
+        start -= 1;
         if number == 0 {
             break;
         }
     }
-    out.extend_from_slice(buffer.get(buffer.len() - length..).unwrap_or_default());
+    out.extend_from_slice(buffer.get(start..).unwrap_or_default());
 }
 
-/// Appends the last `width` digits of `number`, with leading zeros; `width` is at most 20.
-pub(super) fn push_padded(out: &mut Vec<u8>, mut number: u64, width: usize) {
-    let start = out.len();
-    out.resize(start + width, b'0');
-    for slot in out.iter_mut().skip(start).rev() {
-        *slot = b'0' + (number % 10) as u8;
-        number /= 10;
-    }
+/// The last two digits of `number`.
+#[inline]
+pub(super) const fn pair(number: u64) -> [u8; 2] {
+    let number = (number % 100) as u32;
+    [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8]
+}
+
+/// Appends the last three digits of `number`, with leading zeros.
+#[inline]
+pub(super) fn push_three(out: &mut Vec<u8>, number: u64) {
+    let number = (number % 1000) as u32;
+    let [tens, ones] = pair(u64::from(number % 100));
+    out.extend_from_slice(&[b'0' + (number / 100) as u8, tens, ones]);
 }
 
 /// Reads all of `text` as a decimal number; `None` if it is empty, too large or holds anything but digits.
@@ -89,7 +109,7 @@ mod tests {
             assert_eq!(parse(text.as_bytes()), None, "{text}");
         }
         let mut out = Vec::new();
-        push_padded(&mut out, 42, 4);
-        assert_eq!(out, b"0042");
+        push_three(&mut out, 42);
+        assert_eq!(out, b"042");
     }
 }

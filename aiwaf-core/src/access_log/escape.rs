@@ -2,28 +2,47 @@
 
 use std::borrow::Cow;
 
+use super::plain::is_printable_without;
+
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Appends `value` for a place between double quotes: printable ASCII but `"` and `\` as it is, the rest escaped.
+#[inline]
 pub(super) fn push_quoted(out: &mut Vec<u8>, value: &[u8]) {
-    push_escaped(out, value, |byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\');
+    if is_plain(value) {
+        out.extend_from_slice(value);
+    } else {
+        push_escaped(out, value, b'"');
+    }
 }
 
-/// Appends `value` as one word: as [`push_quoted`], and blanks are escaped as well.
+/// Appends `value` as one word: as [`push_quoted`], with blanks escaped as well.
+#[inline]
 pub(super) fn push_word(out: &mut Vec<u8>, value: &[u8]) {
-    push_escaped(out, value, |byte| matches!(byte, b'!'..=b'~') && byte != b'"' && byte != b'\\');
+    if is_printable_without(value, [b'"', b'\\', b' ']) {
+        out.extend_from_slice(value);
+    } else {
+        push_escaped(out, value, b' ');
+    }
 }
 
-fn push_escaped(out: &mut Vec<u8>, value: &[u8], is_plain: impl Fn(u8) -> bool) {
+/// Reports whether every byte of `value` is printable ASCII but `"` and `\`.
+#[inline]
+pub(super) fn is_plain(value: &[u8]) -> bool {
+    is_printable_without(value, [b'"', b'\\'])
+}
+
+/// Escapes special bytes and `blank`. Not inlined: few values need it.
+#[inline(never)]
+fn push_escaped(out: &mut Vec<u8>, value: &[u8], blank: u8) {
     let mut rest = value;
-    while let Some(at) = rest.iter().position(|&byte| !is_plain(byte)) {
-        let (plain, tail) = rest.split_at(at);
+    loop {
+        let (plain, tail) = rest.split_at(plain_length(rest, blank));
         out.extend_from_slice(plain);
         let Some((&byte, tail)) = tail.split_first() else { return };
         push_byte(out, byte);
         rest = tail;
     }
-    out.extend_from_slice(rest);
 }
 
 /// Appends the escape of one byte.
@@ -45,9 +64,9 @@ pub(super) fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
-/// How many bytes at the start of `value` are printable ASCII but `"`, `\` and `special`.
-pub(super) fn plain_length(value: &[u8], special: u8) -> usize {
-    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\' && byte != special;
+/// Number of bytes at the start of `value` that are printable ASCII but `"`, `\` and `other`.
+pub(super) fn plain_length(value: &[u8], other: u8) -> usize {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\' && byte != other;
     value.iter().position(|&byte| !is_plain(byte)).unwrap_or(value.len())
 }
 

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::entry::LogEntry;
+use super::line_writer::LineWriter;
 use super::record::{AccessRecord, BlockMark, LoggedClient};
-use super::{combined, common, csv, json, time};
+use super::{combined, csv, json, time};
 
 /// A format of access logs. The table in the module's description says which fields each carries.
 ///
@@ -68,14 +70,7 @@ impl LogFormat {
     /// bytes whatever the record holds.
     /// Everything but csv and JSON text is ASCII, and that is UTF-8.
     pub fn write(self, record: &AccessRecord<'_>, out: &mut Vec<u8>) {
-        let record = self.carried(record);
-        match self {
-            Self::Combined => combined::write(&record, out),
-            Self::Common => common::write(&record, out),
-            Self::Csv => csv::write(&record, out),
-            Self::Json => json::write(&record, out),
-        }
-        out.push(b'\n');
+        LineWriter::new().write(self, &LogEntry::from(record), out);
     }
 
     /// What this format carries of `record`: [`parse_line`](Self::parse_line) of what [`write`](Self::write) wrote
@@ -121,6 +116,13 @@ impl LogFormat {
         let taken = taken.min(Self::MAX_RESPONSE_TIME);
         let unit = if self == Self::Combined { 1_000_000 } else { 1_000 };
         Duration::new(taken.as_secs(), taken.subsec_nanos() / unit * unit)
+    }
+
+    /// A response time as it is written: in microseconds, at most [`MAX_RESPONSE_TIME`](Self::MAX_RESPONSE_TIME).
+    #[inline]
+    pub(super) fn written_micros(taken: Duration) -> u64 {
+        let taken = taken.min(Self::MAX_RESPONSE_TIME);
+        taken.as_secs() * 1_000_000 + u64::from(taken.subsec_micros())
     }
 
     /// Reads one line, with or without its line break, of this format as we, the original, Apache or nginx write

@@ -7,102 +7,130 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::Deserialize;
+use smallvec::SmallVec;
 
-use super::escape::{hex, is_confusing, plain_length, push_quoted, unescape};
-use super::format::LineError;
+use super::escape::{hex, is_confusing, is_plain, plain_length, push_quoted, unescape};
+use super::format::{LineError, LogFormat};
+use super::line_writer::EntryLine;
 use super::record::{AccessRecord, BlockAction, BlockMark, LoggedClient, protection_from_name};
-use super::{common, digits, time};
+use super::{address, digits, time};
 
-/// Appends `record` without a line break.
-pub(super) fn write(record: &AccessRecord<'_>, out: &mut Vec<u8>) {
+/// Appends the entry of `line` without a line break.
+pub(super) fn write(line: EntryLine<'_>, out: &mut Vec<u8>) {
+    let EntryLine { entry, reason, second } = line;
     out.extend_from_slice(b"{\"timestamp\": \"");
-    time::push_iso(out, record.time);
-    out.push(b'"');
-    let mut object = Object { out, inexact: Vec::new() };
-    match &record.client {
+    second.push_iso(entry.time, out);
+    let joined;
+    let mut object = Object { out, inexact: SmallVec::new() };
+    match &entry.client {
         LoggedClient::Address(address) => {
-            object.key("ip");
-            object.out.push(b'"');
-            common::push_address(object.out, *address);
-            object.out.push(b'"');
+            object.out.extend_from_slice(b"\", \"ip\": \"");
+            address::push(object.out, *address);
+            object.out.extend_from_slice(b"\", \"method\": \"");
         }
-        LoggedClient::Name(name) => object.text("ip", name),
+        LoggedClient::Name(name) => {
+            object.text(b"\", \"ip\": \"", "ip", name);
+            object.out.extend_from_slice(b"\", \"method\": \"");
+        }
     }
-    object.text("method", &record.method);
-    object.text("path", &record.target);
-    object.number("status_code", record.status.into());
-    let mark = record.block.as_ref();
-    object.boolean("blocked", mark.is_some_and(|mark| !mark.monitored));
-    if let Some(mark) = mark {
-        object.text("block_reason", &mark.reason);
+    object.text(b"", "method", entry.method);
+    match entry.target().parts() {
+        (path, None) => object.text(PATH, "path", path),
+        (path, Some(query)) if is_plain(path) && is_plain(query) => {
+            object.out.extend_from_slice(PATH);
+            object.out.extend_from_slice(path);
+            object.out.push(b'?');
+            object.out.extend_from_slice(query);
+        }
+        _ => {
+            joined = entry.target().joined();
+            object.text(PATH, "path", &joined);
+        }
     }
-    object.text("protocol", &record.protocol);
-    if let Some(bytes) = record.bytes {
-        object.number("bytes", bytes);
+    object.number(b"\", \"status_code\": ", entry.status.into());
+    let block = entry.block.as_ref();
+    if let Some(block) = block {
+        let blocked: &[u8] = if block.monitored { b", \"blocked\": false" } else { b", \"blocked\": true" };
+        object.out.extend_from_slice(blocked);
+        object.text(b", \"block_reason\": \"", "block_reason", reason);
+        object.text(b"\", \"protocol\": \"", "protocol", entry.protocol);
+    } else {
+        object.text(b", \"blocked\": false, \"protocol\": \"", "protocol", entry.protocol);
     }
-    if let Some(referer) = &record.referer {
-        object.text("referer", referer);
+    object.out.push(b'"');
+    if let Some(bytes) = entry.bytes {
+        object.number(b", \"bytes\": ", bytes);
     }
-    if let Some(agent) = &record.user_agent {
-        object.text("user_agent", agent);
+    if let Some(referer) = entry.referer.as_deref() {
+        object.text(b", \"referer\": \"", "referer", referer);
+        object.out.push(b'"');
     }
-    if let Some(taken) = record.response_time {
-        let micros = u64::try_from(taken.as_micros()).unwrap_or(u64::MAX);
-        object.number("response_time_ms", micros / 1000);
+    if let Some(agent) = entry.user_agent {
+        object.text(b", \"user_agent\": \"", "user_agent", agent);
+        object.out.push(b'"');
+    }
+    if let Some(taken) = entry.response_time {
+        let micros = LogFormat::written_micros(taken);
+        object.number(b", \"response_time_ms\": ", micros / 1000);
         if !micros.is_multiple_of(1000) {
             object.out.push(b'.');
-            digits::push_padded(object.out, micros % 1000, 3);
+            digits::push_three(object.out, micros % 1000);
         }
     }
-    if let Some(mark) = mark {
-        if let Some(protection) = mark.protection {
-            object.text("protection", protection.name().as_bytes());
+    if let Some(block) = block {
+        if let Some(protection) = block.protection {
+            object.out.extend_from_slice(b", \"protection\": \"");
+            object.out.extend_from_slice(protection.name().as_bytes());
+            object.out.push(b'"');
         }
-        object.text("action", mark.action.name().as_bytes());
-        if mark.monitored {
-            object.boolean("monitored", true);
+        object.out.extend_from_slice(b", \"action\": \"");
+        object.out.extend_from_slice(block.action.name().as_bytes());
+        object.out.push(b'"');
+        if block.monitored {
+            object.out.extend_from_slice(b", \"monitored\": true");
         }
     }
     object.finish();
 }
 
-/// A JSON object whose first key has been written.
+const PATH: &[u8] = b"\", \"path\": \"";
+
+/// A JSON object that is being written. Each method gets all that comes between the value before and its own.
 struct Object<'o, 'r> {
     out: &'o mut Vec<u8>,
     /// The keys whose text is not exact, and their bytes.
-    inexact: Vec<(&'static str, &'r [u8])>,
+    inexact: SmallVec<[(&'static str, &'r [u8]); 2]>,
 }
 
 impl<'r> Object<'_, 'r> {
-    fn key(&mut self, name: &str) {
-        self.out.extend_from_slice(b", \"");
-        self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(b"\": ");
-    }
-
-    fn number(&mut self, name: &str, number: u64) {
-        self.key(name);
+    #[inline]
+    fn number(&mut self, before: &[u8], number: u64) {
+        self.out.extend_from_slice(before);
         digits::push(self.out, number);
     }
 
-    fn boolean(&mut self, name: &str, value: bool) {
-        self.key(name);
-        self.out.extend_from_slice(if value { b"true" } else { b"false" });
+    /// Appends the inside of the string `value`, the quote before it being the last byte of `before`.
+    #[inline]
+    fn text(&mut self, before: &[u8], name: &'static str, value: &'r [u8]) {
+        self.out.extend_from_slice(before);
+        if is_plain(value) {
+            self.out.extend_from_slice(value);
+        } else {
+            self.escaped_text(name, value);
+        }
     }
 
-    fn text(&mut self, name: &'static str, value: &'r [u8]) {
-        self.key(name);
-        self.out.push(b'"');
-        let mut exact = true;
+    #[inline(never)]
+    fn escaped_text(&mut self, name: &'static str, value: &'r [u8]) {
+        let mut is_exact = true;
         for chunk in value.utf8_chunks() {
             push_json(self.out, chunk.valid());
             if !chunk.invalid().is_empty() {
-                exact = false;
+                is_exact = false;
                 self.out.extend_from_slice("\u{fffd}".as_bytes());
             }
         }
-        self.out.push(b'"');
-        if !exact {
+        if !is_exact {
             self.inexact.push((name, value));
         }
     }

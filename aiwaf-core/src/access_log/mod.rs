@@ -17,17 +17,24 @@
 //! extra key in the same notation. A csv cell that a spreadsheet would take for a formula has its first
 //! character written as `\xhh`. Values longer than [`AccessRecord::MAX_FIELD`] are cut and end in `[truncated]`.
 
+mod address;
 mod combined;
 mod common;
 mod csv;
 mod detection;
 mod digits;
+mod entry;
 mod escape;
 mod format;
 mod json;
 mod line_parser;
+mod line_writer;
 mod pattern;
+mod plain;
 mod record;
+#[cfg(test)]
+mod reference;
+mod second_text;
 mod server_json;
 #[cfg(test)]
 mod tests;
@@ -36,7 +43,9 @@ mod w3c;
 mod well_known;
 mod wrapper;
 
+pub use entry::{LogEntry, LoggedBlock};
 pub use format::{LineError, LogFormat, UnknownLogFormat};
 pub use line_parser::{LineFormat, LineParser};
+pub use line_writer::LineWriter;
 pub use pattern::{InvalidPattern, LogPattern};
 pub use record::{AccessRecord, BlockAction, BlockMark, LoggedClient};

@@ -5,12 +5,13 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::entry::LoggedBlock;
 use crate::protection::Protection;
 use crate::request::{Outcome, Request};
 use crate::request_line::origin_form;
 use crate::secret_names::SecretNames;
 use crate::timestamp::Timestamp;
-use crate::verdict::{Action, Finding, Verdict};
+use crate::verdict::{Action, Verdict};
 
 /// One request and its answer, as an access log keeps them.
 ///
@@ -240,25 +241,9 @@ impl<'a> BlockMark<'a> {
         Self { action, ..self }
     }
 
-    /// The mark for `verdict`; `None` if nobody objected. Of several monitored findings the first counts.
+    /// The mark for `verdict`; `None` if no protection matched. Of several monitored findings the first counts.
     pub fn from_verdict(verdict: &Verdict) -> Option<BlockMark<'static>> {
-        if let Some(finding) = &verdict.finding {
-            return Some(Self::from_finding(finding, &verdict.action, false));
-        }
-        if !verdict.is_allowed() {
-            // A denial without a finding is no state of the engine's, but an operator must still see the denial.
-            return Some(BlockMark { action: BlockAction::from(&verdict.action), ..BlockMark::new("") });
-        }
-        verdict.monitored.first().map(|finding| Self::from_finding(finding, &finding.action, true))
-    }
-
-    fn from_finding(finding: &Finding, action: &Action, monitored: bool) -> BlockMark<'static> {
-        BlockMark {
-            reason: finding.reason.to_string().into_bytes().into(),
-            protection: Some(finding.protection),
-            action: BlockAction::from(action),
-            monitored,
-        }
+        LoggedBlock::from_verdict(verdict).map(LoggedBlock::into_mark)
     }
 
     /// A copy that borrows nothing.
@@ -323,7 +308,7 @@ fn owned(value: Cow<'_, [u8]>) -> Cow<'static, [u8]> {
 mod tests {
     use super::*;
     use crate::protection::ProtectionSet;
-    use crate::verdict::Reason;
+    use crate::verdict::{Finding, Reason};
 
     /// Blocks by rate, identifier, form and behaviour were missing from the logs.
     #[test]

@@ -5,9 +5,15 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{AccessRecord, BlockAction, BlockMark, LineError, LineParser, LogFormat, LoggedClient};
-use crate::protection::Protection;
+use super::{
+    AccessRecord, BlockAction, BlockMark, LineError, LineParser, LineWriter, LogEntry, LogFormat,
+    LoggedClient,
+};
+use crate::protection::{Protection, ProtectionSet};
+use crate::request::{Outcome, Request};
+use crate::secret_names::SecretNames;
 use crate::timestamp::Timestamp;
+use crate::verdict::{Finding, Reason, Verdict};
 
 type Bytes = Cow<'static, [u8]>;
 
@@ -148,6 +154,63 @@ fn check_round_trip(format: LogFormat, record: &AccessRecord<'_>) -> Result<(), 
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn lines_are_the_reference_lines(record in records()) {
+        for format in LogFormat::ALL {
+            let line = written(format, &record);
+            let expected = super::reference::write(format, &record);
+            prop_assert_eq!(String::from_utf8_lossy(&line), String::from_utf8_lossy(&expected));
+        }
+    }
+
+    #[test]
+    fn borrowed_entries_are_written_as_records(
+        base in records(),
+        path in hostile_field(),
+        query in hostile_field(),
+        agent in hostile_field(),
+        is_monitored: bool,
+        reason in ".{0,12}",
+    ) {
+        let address = std::net::IpAddr::from([192, 0, 2, 7]);
+        let (method, protocol) =
+            (String::from_utf8_lossy(&base.method), String::from_utf8_lossy(&base.protocol));
+        let headers = [("Referer", &*path), ("User-Agent", &*agent)];
+        let request = Request::new(address, base.time)
+            .with_method(&method)
+            .with_path(&*path)
+            .with_query(&*query)
+            .with_protocol(&protocol)
+            .with_headers(&headers);
+        let outcome = Outcome::new(base.status, base.response_time.unwrap_or_default());
+        let mut verdict = Verdict::allow(ProtectionSet::ALL);
+        let finding = Finding::block(Protection::GeoBlock, Reason::Blacklisted(reason.into()));
+        if is_monitored {
+            verdict.monitored.push(finding);
+        } else if base.block.is_some() {
+            verdict.action = finding.action;
+            verdict.finding = Some(Box::new(finding));
+        }
+        let mut record = AccessRecord::from_request(&request, &outcome, &verdict);
+        record.bytes = base.bytes;
+        let mut entry = LogEntry::new(&request, &outcome, &verdict);
+        entry.bytes = base.bytes;
+        let mut writer = LineWriter::new();
+        let secrets = SecretNames::new(["a", "ip"]);
+        for is_redacted in [false, true] {
+            if is_redacted {
+                record.redact(&secrets);
+                entry.redact(&secrets);
+            }
+            for format in LogFormat::ALL {
+                let mut line = Vec::new();
+                writer.write(format, &entry, &mut line);
+                let expected = super::reference::write(format, &record);
+                prop_assert_eq!(String::from_utf8_lossy(&line), String::from_utf8_lossy(&expected));
+            }
+        }
+    }
 
     #[test]
     fn combined_reads_what_it_writes(record in records()) {

@@ -1,9 +1,10 @@
 //! The logs: `access.log`, `error.log` and `aiwaf.log`, written off the path of requests.
 //!
-//! A request puts its lines into a buffer in memory, which costs some hundred nanoseconds. One thread writes what has
-//! gathered, many lines at a time, at most [`writer::REST`] later. If the disk can't keep up, the buffers fill to their
-//! bound and lines are dropped and counted; if the disk fails, the service goes on without logs. Both are said once on
-//! standard error, and in `aiwaf.log` as soon as that can be written.
+//! A request makes its lines in a buffer of its thread and copies them into a shared one, under a lock that is held for
+//! the copy. One thread writes what is pending, many lines at a time, at most [`writer::FLUSH_INTERVAL`] later. If the
+//! disk can't keep up, the buffers fill to their bound and lines are dropped and counted. If the disk fails, the service
+//! goes on without logs and warns once on standard error. Dropped and lost lines are reported in `aiwaf.log` when the
+//! outage is over.
 
 mod event;
 mod rotation;
@@ -16,14 +17,14 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use aiwaf_core::{AccessRecord, LogFormat, LoggingSettings, SecretNames, Timestamp};
+use aiwaf_core::{AccessRecord, LineWriter, LogEntry, LogFormat, LoggingSettings, SecretNames, Timestamp};
 use parking_lot::{Condvar, Mutex};
 
 use self::rotation::RotatingFile;
 use self::writer::Writer;
 use crate::waf::Clock;
 
-/// Takes lines for the three logs. Dropping it writes what waits.
+/// Takes lines for the three logs. Dropping it writes what is pending.
 pub(crate) struct RequestLog {
     shared: Arc<Shared>,
     format: LogFormat,
@@ -51,40 +52,40 @@ impl LogName {
     }
 }
 
-/// What requests and the writer share.
+/// State that requests and the writer thread share.
 struct Shared {
     pending: Mutex<Pending>,
-    /// The writer has something to do.
+    /// Notified when the writer has work.
     work: Condvar,
-    /// The writer has written something.
+    /// Notified when the writer has written a batch.
     progress: Condvar,
 }
 
-/// What waits to be written.
+/// Lines that wait for the writer.
 #[derive(Default)]
 struct Pending {
     buffers: [Buffer; LogName::ALL.len()],
-    /// The writer sleeps until somebody wakes it.
-    asleep: bool,
-    /// Somebody waits for what is there.
-    hurry: bool,
+    /// The writer sleeps until it is notified.
+    is_asleep: bool,
+    /// A flush waits for the lines that are pending.
+    flush_requested: bool,
     stage: Stage,
-    /// How many lines were ever taken, and how many of those are done with.
+    /// Lines accepted since the start, and how many of those are written or lost.
     taken: u64,
     done: u64,
 }
 
-/// How far the writer has come with its life.
+/// Life cycle of the writer thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Stage {
     #[default]
     Running,
-    /// It is to write what waits, and end.
+    /// It is to write what is pending, and end.
     Stopping,
     Stopped,
 }
 
-/// The lines that wait for one file.
+/// Lines that wait for one file.
 #[derive(Default)]
 struct Buffer {
     bytes: Vec<u8>,
@@ -96,25 +97,46 @@ impl Buffer {
     fn is_empty(&self) -> bool {
         self.lines == 0 && self.dropped == 0
     }
+
+    /// Appends `line`, or drops and counts it if the buffer is full. Reports whether the buffer has just reached
+    /// [`FLUSH_BYTES`].
+    fn append(&mut self, line: &[u8]) -> bool {
+        let before = self.bytes.len();
+        if before + line.len() > CAPACITY {
+            self.dropped += 1;
+            return false;
+        }
+        self.bytes.extend_from_slice(line);
+        self.lines += 1;
+        before < FLUSH_BYTES && self.bytes.len() >= FLUSH_BYTES
+    }
 }
 
-/// So many bytes may wait for one file, and as many again be on their way to the disk.
+/// Maximum bytes that wait for one file; as many again may be on their way to the disk.
 const CAPACITY: usize = 8 * 1024 * 1024;
 
-/// With so many bytes the writer does not rest.
-const PLENTY: usize = 256 * 1024;
+/// Pending bytes from which the writer writes at once instead of waiting for more.
+const FLUSH_BYTES: usize = 256 * 1024;
 
-/// A scratch buffer that has grown beyond this is not kept.
-const SCRATCH: usize = 64 * 1024;
+/// Maximum capacity in bytes of a scratch buffer that is kept.
+const MAX_SCRATCH: usize = 64 * 1024;
+
+/// Where a thread makes its lines.
+#[derive(Default)]
+struct Scratch {
+    lines: Vec<u8>,
+    writer: LineWriter,
+}
 
 thread_local! {
-    /// Lines are made here, so that no two threads wait for each other's formatting.
-    static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    /// Lines are made here, so that the lock is held only while they are copied.
+    static SCRATCH: RefCell<Scratch> =
+        const { RefCell::new(Scratch { lines: Vec::new(), writer: LineWriter::new() }) };
 }
 
 impl RequestLog {
-    /// Starts the writer. Files and their directory are created when there is something to write; a disk that does
-    /// not let it is reported on standard error.
+    /// Starts the writer thread. Files and their directory are created with the first line; failing to do so is reported on
+    /// standard error.
     pub(crate) fn start(settings: &LoggingSettings, clock: Clock) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             pending: Mutex::new(Pending::default()),
@@ -132,13 +154,25 @@ impl RequestLog {
         Ok(Self { shared, format: settings.format, secrets, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Logs a request in `access.log`, and in `error.log` if it was answered with an error.
-    pub(crate) fn request(&self, mut record: AccessRecord<'_>) {
-        record.redact(&self.secrets);
-        self.line(LogName::Access, |line| self.format.write(&record, line));
-        if record.status >= 400 {
-            self.line(LogName::Error, |line| event::push_error(&record, line));
-        }
+    /// Logs a record of a request as [`entry`](Self::entry) does.
+    #[expect(clippy::needless_pass_by_value, reason = "the caller makes the record for this call")]
+    pub(crate) fn request(&self, record: AccessRecord<'_>) {
+        self.entry(LogEntry::from(&record));
+    }
+
+    /// Logs a request in `access.log`, and in `error.log` if the response is an error. Allocates nothing unless a value
+    /// holds a secret or is very long.
+    pub(crate) fn entry(&self, mut entry: LogEntry<'_>) {
+        entry.redact(&self.secrets);
+        with_scratch(|Scratch { lines, writer }| {
+            writer.write(self.format, &entry, lines);
+            let access = lines.len();
+            if entry.status >= 400 {
+                event::push_error(&entry, writer, lines);
+            }
+            let (access, error) = lines.split_at_checked(access).unwrap_or_default();
+            self.shared.append([(LogName::Access, access), (LogName::Error, error)]);
+        });
     }
 
     /// The parameters whose values no line shows.
@@ -146,28 +180,20 @@ impl RequestLog {
         &self.secrets
     }
 
-    /// Logs something in `aiwaf.log`.
+    /// Logs an event in `aiwaf.log`.
     pub(crate) fn event(&self, time: Timestamp, event: &Event<'_>) {
-        self.line(LogName::Aiwaf, |line| event.push(time, line));
+        with_scratch(|Scratch { lines, writer }| {
+            event.push(time, writer, lines);
+            self.shared.append([(LogName::Aiwaf, lines)]);
+        });
     }
 
-    fn line(&self, name: LogName, write: impl FnOnce(&mut Vec<u8>)) {
-        // A request may be dropped while its thread ends, when the scratch buffer is gone already.
-        let mut line = LINE.try_with(RefCell::take).unwrap_or_default();
-        line.clear();
-        write(&mut line);
-        self.shared.take(name, &line);
-        if line.capacity() <= SCRATCH {
-            LINE.try_with(|kept| kept.replace(line)).ok();
-        }
-    }
-
-    /// Waits until all lines so far are written or given up; `false` if that takes longer than `timeout`.
+    /// Waits until all lines so far are written or lost; returns `false` if that takes longer than `timeout`.
     pub(crate) fn flush(&self, timeout: Duration) -> bool {
         let until = Instant::now() + timeout.min(Duration::from_hours(1));
         let mut pending = self.shared.pending.lock();
         let target = pending.taken;
-        pending.hurry = true;
+        pending.flush_requested = true;
         self.shared.work.notify_one();
         while pending.done < target {
             if pending.stage == Stage::Stopped
@@ -179,7 +205,7 @@ impl RequestLog {
         true
     }
 
-    /// Writes what waits and ends the writer; later lines are dropped. Safe to call twice.
+    /// Writes what is pending and ends the writer; later lines are dropped. May be called twice.
     pub(crate) fn shutdown(&self) {
         {
             let mut pending = self.shared.pending.lock();
@@ -203,26 +229,38 @@ impl Drop for RequestLog {
     }
 }
 
+/// Calls `make` with the empty scratch of this thread.
+fn with_scratch(make: impl FnOnce(&mut Scratch)) {
+    // A request may be dropped while its thread ends, when the scratch is gone already.
+    let mut scratch = SCRATCH.try_with(RefCell::take).unwrap_or_default();
+    scratch.lines.clear();
+    make(&mut scratch);
+    if scratch.lines.capacity() <= MAX_SCRATCH {
+        SCRATCH.try_with(|kept| kept.replace(scratch)).ok();
+    }
+}
+
 impl Shared {
-    fn take(&self, name: LogName, line: &[u8]) {
+    /// Hands lines to the writer; empty ones are none. Holds the lock only while they are copied.
+    fn append<const COUNT: usize>(&self, lines: [(LogName, &[u8]); COUNT]) {
         let mut pending = self.pending.lock();
         if pending.stage != Stage::Running {
             return;
         }
-        let Some(buffer) = pending.buffers.get_mut(name as usize) else { return };
-        if buffer.bytes.len() + line.len() > CAPACITY {
-            buffer.dropped += 1;
-            return;
+        let mut reached_flush_bytes = false;
+        for (name, line) in lines {
+            let Some(buffer) = pending.buffers.get_mut(name as usize).filter(|_| !line.is_empty()) else {
+                continue;
+            };
+            let before = buffer.lines;
+            reached_flush_bytes |= buffer.append(line);
+            pending.taken += buffer.lines - before;
         }
-        buffer.bytes.extend_from_slice(line);
-        buffer.lines += 1;
-        let is_plenty = buffer.bytes.len() >= PLENTY && buffer.bytes.len() - line.len() < PLENTY;
-        pending.taken += 1;
-        // Waking a thread costs more than all the rest: only the first line after a silence does, and the one with
-        // which there is plenty.
-        let wake = std::mem::take(&mut pending.asleep) || is_plenty;
+        // Notifying costs more than all the rest, so only the first line after a silence does, and the one that reaches
+        // `FLUSH_BYTES`.
+        let notify = std::mem::take(&mut pending.is_asleep) || reached_flush_bytes;
         drop(pending);
-        if wake {
+        if notify {
             self.work.notify_one();
         }
     }
@@ -252,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn every_line_is_written_by_a_shutdown() {
+    fn shutdown_writes_every_line() {
         let dir = tempfile::tempdir().unwrap();
         let log = start(dir.path(), |settings| settings.format = LogFormat::Csv);
         std::thread::scope(|scope| {
@@ -273,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flush_waits_until_lines_are_there() {
+    fn flush_waits_for_lines() {
         let dir = tempfile::tempdir().unwrap();
         let log = start(dir.path(), |_| {});
         for count in 1..=3 {
@@ -284,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn lost_lines_are_counted_and_told() {
+    fn lost_lines_are_counted_and_reported() {
         let dir = tempfile::tempdir().unwrap();
         let logs = dir.path().join("logs");
         fs::write(&logs, "a file where the directory should be").unwrap();
@@ -304,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_buffer_drops_and_tells() {
+    fn full_buffer_drops_and_counts() {
         let shared = Shared {
             pending: Mutex::new(Pending::default()),
             work: Condvar::new(),
@@ -312,7 +350,7 @@ mod tests {
         };
         let line = vec![b'x'; CAPACITY / 2];
         for _ in 0..5 {
-            shared.take(LogName::Access, &line);
+            shared.append([(LogName::Access, &line)]);
         }
         let pending = shared.pending.lock();
         assert_eq!((pending.buffers[0].lines, pending.buffers[0].dropped), (2, 3));

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aiwaf_core::LineWriter;
+
 use super::event::Event;
 use super::rotation::RotatingFile;
-use super::{Buffer, LogName, PLENTY, Pending, Shared, Stage};
+use super::{Buffer, FLUSH_BYTES, LogName, Pending, Shared, Stage};
 use crate::waf::Clock;
 
-/// How long lines gather before they are written.
-pub(super) const REST: Duration = Duration::from_millis(50);
+/// Time that lines gather before they are written.
+pub(super) const FLUSH_INTERVAL: Duration = Duration::from_millis(50);
 
 pub(super) struct Writer {
     shared: Arc<Shared>,
@@ -17,18 +19,18 @@ pub(super) struct Writer {
     clock: Clock,
 }
 
-/// One log and how it fares.
+/// One log and its state.
 struct Log {
     file: RotatingFile,
-    /// What is being written; its memory goes back and forth.
+    /// The lines that are being written; its memory is swapped with that of the pending ones.
     batch: Buffer,
-    /// Lines that could not be written, and not be told of yet.
+    /// Lines that could not be written and are not reported yet.
     lost: u64,
-    /// Lines that found the buffer full, and were not told of yet.
+    /// Lines that were dropped because the buffer was full and are not reported yet.
     dropped: u64,
-    /// The last batch had dropped lines, too: it is the same episode.
+    /// The last batch had dropped lines: the overflow goes on.
     overflowing: bool,
-    /// Standard error has been told that the file can't be written.
+    /// Standard error was warned that the file can't be written.
     failing: bool,
 }
 
@@ -45,14 +47,14 @@ impl Writer {
         Self { shared, logs, clock }
     }
 
-    /// Writes until it is told to stop, then what is left.
+    /// Writes until it is stopped, then what is left.
     pub(super) fn run(&mut self) {
         loop {
             let (done, stop) = self.wait();
             for log in &mut self.logs {
                 log.write();
             }
-            self.tell(stop);
+            self.report(stop);
             let mut pending = self.shared.pending.lock();
             pending.done = done;
             if stop {
@@ -66,46 +68,55 @@ impl Writer {
         }
     }
 
-    /// Waits until there is something to write, and takes it; also says up to which line, and whether to stop.
+    /// Waits for lines and takes them; returns the number of the last one, and whether to stop.
     fn wait(&mut self) -> (u64, bool) {
         let mut pending = self.shared.pending.lock();
-        // Whether the buffer still overflows shows with the next batch, be it empty.
+        // The next batch shows whether the overflow is over, even if it is empty.
         let has_news = self.logs.iter().any(|log| log.dropped > 0);
         while !has_news
             && pending.stage == Stage::Running
-            && !pending.hurry
+            && !pending.flush_requested
             && pending.buffers.iter().all(Buffer::is_empty)
         {
-            pending.asleep = true;
+            pending.is_asleep = true;
             self.shared.work.wait(&mut pending);
         }
-        pending.asleep = false;
-        if pending.stage == Stage::Running && !pending.hurry && !is_plenty(&pending) {
-            // Woken early or not, what is there is written.
-            self.shared.work.wait_for(&mut pending, REST);
+        pending.is_asleep = false;
+        if pending.stage == Stage::Running && !pending.flush_requested && !has_full_batch(&pending) {
+            // Notified early or not, what is pending is written.
+            self.shared.work.wait_for(&mut pending, FLUSH_INTERVAL);
         }
-        pending.hurry = false;
+        pending.flush_requested = false;
         for (buffer, log) in pending.buffers.iter_mut().zip(&mut self.logs) {
             std::mem::swap(buffer, &mut log.batch);
         }
         (pending.taken, pending.stage != Stage::Running)
     }
 
-    /// Tells what was lost, in `aiwaf.log`, if that can be written.
-    fn tell(&mut self, stop: bool) {
+    /// Reports dropped and lost lines in `aiwaf.log`, if that can be written.
+    fn report(&mut self, stop: bool) {
         let mut lines = Vec::new();
+        let mut writer = LineWriter::new();
         let time = (self.clock)();
         for (log, name) in self.logs.iter_mut().zip(LogName::ALL) {
             let file = name.file_name();
-            // A number for the whole episode: so only when it is over.
+            // One number for the whole overflow, so only when it is over.
             if log.dropped > 0 && (stop || !log.overflowing) {
                 let details: [(_, &dyn std::fmt::Display); 2] = [("file", &file), ("lines", &log.dropped)];
-                Event::Other { name: "log_buffer_full", details: &details }.push(time, &mut lines);
+                Event::Other { name: "log_buffer_full", details: &details }.push(
+                    time,
+                    &mut writer,
+                    &mut lines,
+                );
                 log.dropped = 0;
             }
             if log.lost > 0 && !log.failing {
                 let details: [(_, &dyn std::fmt::Display); 2] = [("file", &file), ("lines", &log.lost)];
-                Event::Other { name: "log_lines_lost", details: &details }.push(time, &mut lines);
+                Event::Other { name: "log_lines_lost", details: &details }.push(
+                    time,
+                    &mut writer,
+                    &mut lines,
+                );
                 log.lost = 0;
             }
         }
@@ -116,8 +127,8 @@ impl Writer {
     }
 }
 
-fn is_plenty(pending: &Pending) -> bool {
-    pending.buffers.iter().any(|buffer| buffer.bytes.len() >= PLENTY)
+fn has_full_batch(pending: &Pending) -> bool {
+    pending.buffers.iter().any(|buffer| buffer.bytes.len() >= FLUSH_BYTES)
 }
 
 impl Log {
@@ -131,8 +142,8 @@ impl Log {
         let mut bytes = std::mem::take(&mut self.batch.bytes);
         self.write_lines(&bytes);
         bytes.clear();
-        // After a burst the memory goes back.
-        bytes.shrink_to(PLENTY);
+        // Frees the memory of a burst.
+        bytes.shrink_to(FLUSH_BYTES);
         self.batch.bytes = bytes;
     }
 
