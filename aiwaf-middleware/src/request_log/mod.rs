@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use aiwaf_core::{AccessRecord, LineWriter, LogEntry, LogFormat, LoggingSettings, SecretNames, Timestamp};
+use aiwaf_core::{LineWriter, LogEntry, LogFormat, LoggingSettings, SecretNames, Timestamp};
 use parking_lot::{Condvar, Mutex};
 
 use self::rotation::RotatingFile;
@@ -154,12 +154,6 @@ impl RequestLog {
         Ok(Self { shared, format: settings.format, secrets, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Logs a record of a request as [`entry`](Self::entry) does.
-    #[expect(clippy::needless_pass_by_value, reason = "the caller makes the record for this call")]
-    pub(crate) fn request(&self, record: AccessRecord<'_>) {
-        self.entry(LogEntry::from(&record));
-    }
-
     /// Logs a request in `access.log`, and in `error.log` if the response is an error. Allocates nothing unless a value
     /// holds a secret or is very long.
     pub(crate) fn entry(&self, mut entry: LogEntry<'_>) {
@@ -270,6 +264,8 @@ impl Shared {
 mod tests {
     use std::fs;
 
+    use aiwaf_core::AccessRecord;
+
     use super::*;
 
     const TIME: Timestamp = Timestamp::from_unix_micros(1_757_845_800_000_000);
@@ -295,11 +291,11 @@ mod tests {
         let log = start(dir.path(), |settings| settings.format = LogFormat::Csv);
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| (0..1000).for_each(|_| log.request(record())));
+                scope.spawn(|| (0..1000).for_each(|_| log.entry(LogEntry::from(&record()))));
             }
         });
         log.shutdown();
-        log.request(record());
+        log.entry(LogEntry::from(&record()));
         let access = fs::read_to_string(dir.path().join("access.log")).unwrap();
         assert_eq!(access.lines().count(), 4001, "a header and 4,000 requests");
         assert!(access.starts_with(LogFormat::Csv.header().unwrap()));
@@ -315,7 +311,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let log = start(dir.path(), |_| {});
         for count in 1..=3 {
-            log.request(record());
+            log.entry(LogEntry::from(&record()));
             assert!(log.flush(Duration::from_secs(10)));
             assert_eq!(fs::read_to_string(dir.path().join("access.log")).unwrap().lines().count(), count);
         }
@@ -328,11 +324,11 @@ mod tests {
         fs::write(&logs, "a file where the directory should be").unwrap();
         let log = start(&logs, |_| {});
         for _ in 0..3 {
-            log.request(record());
+            log.entry(LogEntry::from(&record()));
             assert!(log.flush(Duration::from_secs(10)));
         }
         fs::remove_file(&logs).unwrap();
-        log.request(record());
+        log.entry(LogEntry::from(&record()));
         assert!(log.flush(Duration::from_secs(10)));
         log.shutdown();
         assert_eq!(fs::read_to_string(logs.join("access.log")).unwrap().lines().count(), 1);

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use aiwaf_core::{
-    AccessRecord, Action, Headers, Outcome, Protection, ProtectionSet, Request, Timestamp, Transaction,
+    Action, Headers, LogEntry, Outcome, Protection, ProtectionSet, Request, Timestamp, Transaction,
     Verdict,
 };
 use bytes::Bytes;
@@ -203,9 +203,9 @@ impl HttpTransaction {
         if verdict.applied.contains(Protection::Logging)
             && let Some(log) = self.waf.log()
         {
-            let mut record = AccessRecord::from_request(&request, &outcome, verdict);
-            record.bytes = bytes;
-            log.request(record);
+            let mut entry = LogEntry::new(&request, &outcome, verdict);
+            entry.bytes = bytes;
+            log.entry(entry);
         }
     }
 }
