@@ -61,6 +61,7 @@ mod access_log;
 mod bans;
 mod behavior;
 mod body;
+mod check;
 mod client;
 mod country;
 mod decode;
@@ -97,19 +98,15 @@ pub use client::{
     ClientKey, Identity, InvalidNetwork, UNKNOWN_CLIENT, canonical_network, display_network, parse_network,
 };
 pub use country::{CountryCode, InvalidCountryCode};
-pub use detect::ai_anomaly::{AiAnomalySettings, AnomalyModel};
+pub use detect::ai_anomaly::AnomalyModel;
+pub use detect::settings::*;
 pub use detect::attack_signatures::{
-    AttackCategory, AttackSignaturesSettings, RuleFileError, Severity, SignatureError, SignatureExclusion,
+    AttackCategory, RuleFileError, Severity, SignatureError, SignatureExclusion,
     SignatureHit, TooManyRules,
 };
-pub use detect::geo_block::{CountryLookup, GeoBlockSettings};
+pub use detect::geo_block::CountryLookup;
 #[cfg(feature = "geo")]
 pub use detect::geo_block::{GeoDatabaseError, MaxMindCountries};
-pub use detect::header_validation::HeaderValidationSettings;
-pub use detect::honeypot::HoneypotSettings;
-pub use detect::ip_keyword_block::IpKeywordBlockSettings;
-pub use detect::rate_limit::RateLimitSettings;
-pub use detect::uuid_tamper::UuidTamperSettings;
 pub use detect::{Body, ClientMemory, Detector, Head, Response};
 pub use engine::{BuildError, Engine, EngineBuilder, RecordBuffers, RecordedRequest, Statistics};
 pub use features::{FEATURE_COUNT, FEATURE_NAMES, features};

@@ -190,7 +190,7 @@ proptest! {
             verdict.monitored.push(finding);
         } else if base.block.is_some() {
             verdict.action = finding.action;
-            verdict.finding = Some(Box::new(finding));
+            verdict.finding = Some(finding);
         }
         let mut record = AccessRecord::from_request(&request, &outcome, &verdict);
         record.bytes = base.bytes;

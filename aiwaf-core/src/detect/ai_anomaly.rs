@@ -7,6 +7,7 @@ use arc_swap::ArcSwapOption;
 use serde::{Deserialize, Serialize};
 
 use super::{BuiltIn, ClientMemory, Detector, DetectorError, Facts, Head, Inputs, Response};
+use crate::check::{SettingsError, seconds_within, within};
 use crate::behavior::{ClientEvent, ClientHistory, Suspicion, is_part_of_attack, suspicion};
 use crate::features::{FEATURE_COUNT, features};
 use crate::keyword_learning::KeywordLearner;
@@ -50,6 +51,18 @@ pub struct AiAnomalySettings {
     pub contamination: f64,
     /// Has no effect any more: behavior is part of the client's record, see `client.max_clients`. Default: 100,000.
     pub max_clients: usize,
+}
+
+impl AiAnomalySettings {
+    /// Checks every value's range.
+    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        seconds_within("ai_anomaly.window", self.window, 10..=3600)?;
+        seconds_within("ai_anomaly.check_interval", self.check_interval, 1..=86_400)?;
+        within("ai_anomaly.dynamic_top_n", self.dynamic_top_n, 0..=1000)?;
+        within("ai_anomaly.learn_min_clients", self.learn_min_clients, 2..=16)?;
+        within("ai_anomaly.max_clients", self.max_clients, 1_000..=100_000_000)?;
+        within("ai_anomaly.contamination", self.contamination, 0.0..=0.5)
+    }
 }
 
 impl Default for AiAnomalySettings {

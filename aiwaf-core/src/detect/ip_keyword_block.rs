@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::check::{SettingsError, words};
 use crate::decode::Buffer;
 use crate::detect::{BuiltIn, Detector, DetectorError, Facts, Head, Inputs};
-use crate::lists::{KeywordClass, fold};
+use crate::lists::{KeywordClass, MAX_KEYWORD, fold};
 use crate::protection::{Mode, Protection};
 use crate::verdict::{BanWeight, Field, Finding, Match, Reason};
 
@@ -21,6 +22,14 @@ pub struct IpKeywordBlockSettings {
     /// Words that are part of this site's own paths (`AIWAF_ALLOWED_PATH_KEYWORDS`): a path that holds one of them as
     /// a word is not blocked by a learned keyword. Default: none.
     pub allowed_path_keywords: Vec<String>,
+}
+
+impl IpKeywordBlockSettings {
+    /// Checks every value's range.
+    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        words("ip_keyword_block.exempt_keywords", &self.exempt_keywords, MAX_KEYWORD)?;
+        words("ip_keyword_block.allowed_path_keywords", &self.allowed_path_keywords, MAX_KEYWORD)
+    }
 }
 
 impl Default for IpKeywordBlockSettings {

@@ -76,6 +76,19 @@ macro_rules! for_each_detector {
     };
 }
 
+/// Generates one place where all settings of detectors are found.
+macro_rules! define_settings_module {
+    ($($variant:ident $name:ident ($detector:ident, $settings:ident)
+        presets [$($preset:ident)*] aliases [$($alias:literal)*] $description:literal;)*) => {
+        /// The settings of all detectors.
+        pub(crate) mod settings {
+            $(pub use super::$name::$settings;)*
+        }
+    };
+}
+
+for_each_detector!(define_settings_module);
+
 /// A component that runs one protection, built in or a service's own ([`EngineBuilder::detector`]).
 ///
 /// [`EngineBuilder::detector`]: crate::EngineBuilder::detector

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{BuiltIn, ClientMemory, Detector, DetectorError, Head, Inputs};
+use crate::check::{SettingsError, seconds_within, within};
 use crate::policy::{PathRule, RateLimitOverride};
 use crate::protection::{Mode, Protection};
 use crate::seconds;
@@ -30,6 +31,16 @@ pub struct RateLimitSettings {
     /// Maximum number of clients that are remembered, unless `client.max_clients` says otherwise, 1,000 to 100,000,000.
     /// Default: 1,000,000.
     pub max_clients: usize,
+}
+
+impl RateLimitSettings {
+    /// Checks every value's range.
+    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        seconds_within("rate_limit.window", self.window, 1..=86_400)?;
+        within("rate_limit.max", self.max, 1..=100_000)?;
+        within("rate_limit.flood", self.flood, self.max..=100_000)?;
+        within("rate_limit.max_clients", self.max_clients, 1_000..=100_000_000)
+    }
 }
 
 impl Default for RateLimitSettings {

@@ -1,46 +1,10 @@
 //! Whether settings make sense together.
 
-use std::fmt::Display;
-use std::ops::RangeInclusive;
-use std::time::Duration;
-
 use super::Settings;
-use crate::detect::attack_signatures::SignatureExclusion;
+use crate::check::{SettingsError, seconds_within, value, within, words};
 use crate::lists::MAX_KEYWORD;
 use crate::policy::MAX_PATTERN;
 use crate::protection::Protection;
-
-/// A setting that can't be used: its key, its value, and what is allowed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SettingsError {
-    /// A value outside of what is allowed.
-    #[error("{key} = {value} is not allowed: give {allowed}")]
-    Value {
-        /// The setting, such as `rate_limit.max`.
-        key: String,
-        /// What it was set to.
-        value: String,
-        /// What it may be set to.
-        allowed: String,
-    },
-    /// A text that is no settings file: what is wrong, and where.
-    #[error("{source_name}: {message}")]
-    Syntax {
-        /// The file or variable.
-        source_name: String,
-        /// What is wrong, with line and column where known.
-        message: String,
-    },
-    /// A variable that begins with `AIWAF_` and means nothing.
-    #[error("{name} is no setting{suggestion}")]
-    UnknownVariable {
-        /// The variable.
-        name: String,
-        /// `: did you mean ...?`, or nothing.
-        suggestion: String,
-    },
-}
 
 impl Settings {
     /// Checks every value's range and what depends on another value.
@@ -69,43 +33,7 @@ impl Settings {
             within(&format!("{protection}.ban_after"), self.ban_after(protection), 0..=1000)?;
         }
 
-        let rate = &self.rate_limit;
-        seconds_within("rate_limit.window", rate.window, 1..=day)?;
-        within("rate_limit.max", rate.max, 1..=100_000)?;
-        within("rate_limit.flood", rate.flood, rate.max..=100_000)?;
-        within("rate_limit.max_clients", rate.max_clients, 1_000..=100_000_000)?;
-
-        seconds_within("honeypot.min_form_time", self.honeypot.min_form_time, 0..=3600)?;
-        seconds_within("honeypot.max_page_time", self.honeypot.max_page_time, 60..=7 * day)?;
-        within("honeypot.max_pages", self.honeypot.max_pages, 1_000..=100_000_000)?;
-
-        within("header_validation.min_quality_score", self.header_validation.min_quality_score, 0..=11)?;
-        within("geo_block.cache_clients", self.geo_block.cache_clients, 1_000..=100_000_000)?;
-        within("uuid_tamper.guess_limit", self.uuid_tamper.guess_limit, 0..=1000)?;
-        within("uuid_tamper.max_clients", self.uuid_tamper.max_clients, 1_000..=100_000_000)?;
-
-        let anomaly = &self.ai_anomaly;
-        seconds_within("ai_anomaly.window", anomaly.window, 10..=3600)?;
-        seconds_within("ai_anomaly.check_interval", anomaly.check_interval, 1..=86_400)?;
-        within("ai_anomaly.dynamic_top_n", anomaly.dynamic_top_n, 0..=1000)?;
-        within("ai_anomaly.learn_min_clients", anomaly.learn_min_clients, 2..=16)?;
-        within("ai_anomaly.max_clients", anomaly.max_clients, 1_000..=100_000_000)?;
-        within("ai_anomaly.contamination", anomaly.contamination, 0.0..=0.5)?;
-
-        let signatures = &self.attack_signatures;
-        within("attack_signatures.paranoia_level", signatures.paranoia_level, 1..=4)?;
-        within("attack_signatures.inbound_threshold", signatures.inbound_threshold, 1..=1000)?;
-        within("attack_signatures.max_body_bytes", signatures.max_body_bytes, 1024..=16 * 1024 * 1024)?;
-        within("attack_signatures.max_fields", signatures.max_fields, 16..=1_000_000)?;
-        within("attack_signatures.max_depth", signatures.max_depth, 4..=200)?;
-        within("attack_signatures.max_file_bytes", signatures.max_file_bytes, 0..=1024 * 1024)?;
-        for (exclusion, number) in signatures.exclusions.iter().zip(1..) {
-            if *exclusion == SignatureExclusion::default() {
-                let key = format!("attack_signatures.exclusions[{number}]");
-                return Err(value(&key, "{}", "at least one of path, parameter, rule and category"));
-            }
-        }
-
+        self.check_detectors()?;
         within("logging.rotate_bytes", self.logging.rotate_bytes, 4096..=u64::MAX)?;
         within("logging.keep_files", self.logging.keep_files, 1..=1000)?;
         self.check_texts()?;
@@ -145,27 +73,10 @@ impl Settings {
                 "the networks of your proxies, not everybody's",
             ));
         }
-        let keywords = &self.ip_keyword_block;
-        for (key, words) in [
-            ("bans.extended_request_info_headers", &self.bans.extended_request_info_headers),
-            ("bans.extended_request_info_redact_headers", &self.bans.extended_request_info_redact_headers),
-            ("ip_keyword_block.exempt_keywords", &keywords.exempt_keywords),
-            ("ip_keyword_block.allowed_path_keywords", &keywords.allowed_path_keywords),
-            ("header_validation.suspicious_agents", &self.header_validation.suspicious_agents),
-            ("header_validation.allowed_agents", &self.header_validation.allowed_agents),
-            ("header_validation.required_headers", &self.header_validation.required_headers),
-            ("uuid_tamper.parameters", &self.uuid_tamper.parameters),
-        ] {
-            for word in words {
-                if word.trim().is_empty() || word.len() > MAX_KEYWORD {
-                    return Err(value(
-                        key,
-                        format!("{word:?}"),
-                        format!("words of 1 to {MAX_KEYWORD} bytes"),
-                    ));
-                }
-            }
-        }
+        let bans = &self.bans;
+        words("bans.extended_request_info_headers", &bans.extended_request_info_headers, MAX_KEYWORD)?;
+        let redacted = &bans.extended_request_info_redact_headers;
+        words("bans.extended_request_info_redact_headers", redacted, MAX_KEYWORD)?;
         for path in self.exemptions.exempt_paths.iter().flatten() {
             if !(path.starts_with('/') || path.starts_with('*')) || path.len() > MAX_PATTERN {
                 let allowed = "paths such as /health, /static/ or *.css";
@@ -203,30 +114,10 @@ impl Settings {
     }
 }
 
-fn value(key: &str, value: impl Display, allowed: impl Into<String>) -> SettingsError {
-    SettingsError::Value { key: key.to_owned(), value: value.to_string(), allowed: allowed.into() }
-}
-
-fn within<T: PartialOrd + Display>(
-    key: &str,
-    actual: T,
-    allowed: RangeInclusive<T>,
-) -> Result<(), SettingsError> {
-    if allowed.contains(&actual) {
-        return Ok(());
-    }
-    Err(value(key, actual, format!("{} to {}", allowed.start(), allowed.end())))
-}
-
-fn seconds_within(key: &str, actual: Duration, allowed: RangeInclusive<u64>) -> Result<(), SettingsError> {
-    if (Duration::from_secs(*allowed.start())..=Duration::from_secs(*allowed.end())).contains(&actual) {
-        return Ok(());
-    }
-    Err(value(key, actual.as_secs_f64(), format!("{} to {} seconds", allowed.start(), allowed.end())))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::policy::{PathRule, RateLimitOverride};
 

@@ -4,7 +4,7 @@ mod check;
 #[cfg(feature = "toml")]
 mod load;
 
-pub use check::SettingsError;
+pub use crate::check::SettingsError;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,64 +15,76 @@ use serde::{Deserialize, Serialize};
 
 use crate::access_log::LogFormat;
 use crate::bans::BanSettings;
-use crate::detect::ai_anomaly::AiAnomalySettings;
-use crate::detect::attack_signatures::AttackSignaturesSettings;
-use crate::detect::geo_block::GeoBlockSettings;
-use crate::detect::header_validation::HeaderValidationSettings;
-use crate::detect::honeypot::HoneypotSettings;
-use crate::detect::ip_keyword_block::IpKeywordBlockSettings;
-use crate::detect::rate_limit::RateLimitSettings;
-use crate::detect::uuid_tamper::UuidTamperSettings;
 use crate::policy::PathRule;
 use crate::protection::{Mode, Preset, Protection, ProtectionSet};
 use crate::secret_names::SecretNames;
 
-/// Everything that can be set, section by section as in `aiwaf.toml`.
-///
-/// Every section has defaults, so `Settings::default()` is a complete and sensible choice.
-///
-/// ```
-/// use aiwaf_core::Settings;
-///
-/// let settings = Settings::default();
-/// assert_eq!(settings.rate_limit.max, 100);
-/// assert!(settings.check().is_ok());
-/// ```
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[non_exhaustive]
-pub struct Settings {
-    /// `[protections]`: which protections run.
-    pub protections: ProtectionSettings,
-    /// `[client]`: who counts as the client.
-    pub client: ClientSettings,
-    /// `[storage]`: where the lists live.
-    pub storage: StorageSettings,
-    /// `[bans]`: how hits add up to bans.
-    pub bans: BanSettings,
-    /// `[exemptions]`: which paths are exempt.
-    pub exemptions: ExemptionSettings,
-    /// `[ip_keyword_block]`: banned addresses and keywords.
-    pub ip_keyword_block: IpKeywordBlockSettings,
-    /// `[rate_limit]`: how many requests a client may make.
-    pub rate_limit: RateLimitSettings,
-    /// `[honeypot]`: how long a person takes to fill in a form.
-    pub honeypot: HoneypotSettings,
-    /// `[header_validation]`: which headers a request must have.
-    pub header_validation: HeaderValidationSettings,
-    /// `[geo_block]`: which countries may enter.
-    pub geo_block: GeoBlockSettings,
-    /// `[uuid_tamper]`: where UUIDs are expected.
-    pub uuid_tamper: UuidTamperSettings,
-    /// `[ai_anomaly]`: how behaviour is judged.
-    pub ai_anomaly: AiAnomalySettings,
-    /// `[attack_signatures]`: what is looked for in requests.
-    pub attack_signatures: AttackSignaturesSettings,
-    /// `[logging]`: what is logged, where and how.
-    pub logging: LoggingSettings,
-    /// `[[path_rules]]`: what differs under a prefix.
-    pub path_rules: Vec<PathRule>,
+/// Generates [`Settings`] with a section for each row of the registration table of the detectors.
+macro_rules! define_settings {
+    ($($variant:ident $name:ident ($detector:ident, $settings:ident)
+        presets [$($preset:ident)*] aliases [$($alias:literal)*] $description:literal;)*) => {
+        /// Everything that can be set, section by section as in `aiwaf.toml`.
+        ///
+        /// Every section has defaults, so `Settings::default()` is a complete and sensible choice.
+        ///
+        /// ```
+        /// use aiwaf_core::Settings;
+        ///
+        /// let settings = Settings::default();
+        /// assert_eq!(settings.rate_limit.max, 100);
+        /// assert!(settings.check().is_ok());
+        /// ```
+        #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        #[non_exhaustive]
+        pub struct Settings {
+            /// `[protections]`: which protections run.
+            pub protections: ProtectionSettings,
+            /// `[client]`: how clients are told apart and remembered.
+            pub client: ClientSettings,
+            /// `[storage]`: where the lists are stored.
+            pub storage: StorageSettings,
+            /// `[bans]`: how hits add up to bans.
+            pub bans: BanSettings,
+            /// `[exemptions]`: which paths are exempt.
+            pub exemptions: ExemptionSettings,
+            $(
+                #[doc = concat!("`[", stringify!($name), "]`. ", $description, ".")]
+                pub $name: crate::detect::settings::$settings,
+            )*
+            /// `[logging]`: what is logged, where and how.
+            pub logging: LoggingSettings,
+            /// `[[path_rules]]`: what differs under a prefix.
+            pub path_rules: Vec<PathRule>,
+        }
+
+        impl Settings {
+            /// Checks the sections of the detectors.
+            fn check_detectors(&self) -> Result<(), SettingsError> {
+                $(self.$name.check()?;)*
+                Ok(())
+            }
+
+            fn section(&self, protection: Protection) -> Option<Section> {
+                match protection {
+                    $(Protection::$variant => {
+                        Some(Section { mode: self.$name.mode, ban_after: self.$name.ban_after })
+                    })*
+                    Protection::Logging | Protection::Custom(_) => None,
+                }
+            }
+
+            fn set_section_mode(&mut self, protection: Protection, mode: Mode) {
+                match protection {
+                    $(Protection::$variant => self.$name.mode = mode,)*
+                    Protection::Logging | Protection::Custom(_) => {}
+                }
+            }
+        }
+    };
 }
+
+for_each_detector!(define_settings);
 
 /// `[protections]`: which protections run, unless their own `mode` is off.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -296,29 +308,3 @@ struct Section {
     mode: Mode,
     ban_after: u32,
 }
-
-/// Generates what is the same for every section from the registration table of the detectors.
-macro_rules! define_sections {
-    ($($variant:ident $name:ident ($detector:ident, $settings:ident)
-        presets [$($preset:ident)*] aliases [$($alias:literal)*] $description:literal;)*) => {
-        impl Settings {
-            fn section(&self, protection: Protection) -> Option<Section> {
-                match protection {
-                    $(Protection::$variant => {
-                        Some(Section { mode: self.$name.mode, ban_after: self.$name.ban_after })
-                    })*
-                    Protection::Logging | Protection::Custom(_) => None,
-                }
-            }
-
-            fn set_section_mode(&mut self, protection: Protection, mode: Mode) {
-                match protection {
-                    $(Protection::$variant => self.$name.mode = mode,)*
-                    Protection::Logging | Protection::Custom(_) => {}
-                }
-            }
-        }
-    };
-}
-
-for_each_detector!(define_sections);

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::category::AttackCategory;
+use crate::check::{SettingsError, value, within};
 use crate::protection::Mode;
 
 /// `[attack_signatures]`: what is set for the inspection of requests.
@@ -62,6 +63,25 @@ pub struct AttackSignaturesSettings {
     pub max_depth: usize,
     /// So many bytes of each uploaded file are looked at, 0 to 1,048,576. Default: 8,192.
     pub max_file_bytes: usize,
+}
+
+impl AttackSignaturesSettings {
+    /// Checks every value's range.
+    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        within("attack_signatures.paranoia_level", self.paranoia_level, 1..=4)?;
+        within("attack_signatures.inbound_threshold", self.inbound_threshold, 1..=1000)?;
+        within("attack_signatures.max_body_bytes", self.max_body_bytes, 1024..=16 * 1024 * 1024)?;
+        within("attack_signatures.max_fields", self.max_fields, 16..=1_000_000)?;
+        within("attack_signatures.max_depth", self.max_depth, 4..=200)?;
+        within("attack_signatures.max_file_bytes", self.max_file_bytes, 0..=1024 * 1024)?;
+        for (exclusion, number) in self.exclusions.iter().zip(1..) {
+            if *exclusion == SignatureExclusion::default() {
+                let key = format!("attack_signatures.exclusions[{number}]");
+                return Err(value(&key, "{}", "at least one of path, parameter, rule and category"));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Default for AttackSignaturesSettings {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 pub use self::country_lookup::CountryLookup;
 #[cfg(feature = "geo")]
 pub use self::maxmind::{GeoDatabaseError, MaxMindCountries};
+use crate::check::{SettingsError, within};
 use crate::country::CountryCode;
 use crate::detect::{BuiltIn, ClientMemory, Detector, DetectorError, Head, Inputs};
 use crate::lists::CountrySet;
@@ -32,6 +33,13 @@ pub struct GeoBlockSettings {
     pub database_path: String,
     /// Has no effect any more: a client's country is part of its record, see `client.max_clients`. Default: 100,000.
     pub cache_clients: usize,
+}
+
+impl GeoBlockSettings {
+    /// Checks every value's range.
+    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        within("geo_block.cache_clients", self.cache_clients, 1_000..=100_000_000)
+    }
 }
 
 impl Default for GeoBlockSettings {

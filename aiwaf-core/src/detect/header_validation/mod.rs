@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use self::agent::{AgentJudge, Judgement};
 use self::traits::{HeaderTraits, Version, names_pages};
+use crate::check::{SettingsError, within, words};
 use crate::detect::{BuiltIn, Detector, DetectorError, Head, Inputs};
+use crate::lists::MAX_KEYWORD;
 use crate::protection::{Mode, Protection};
 use crate::request::Request;
 use crate::verdict::{Field, Finding, Match, Reason};
@@ -37,6 +39,16 @@ pub struct HeaderValidationSettings {
     pub allowed_agents: Vec<String>,
     /// The least quality score (0 to 11) that a request's headers must reach. Default: 3.
     pub min_quality_score: u8,
+}
+
+impl HeaderValidationSettings {
+    /// Checks every value's range.
+    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        words("header_validation.suspicious_agents", &self.suspicious_agents, MAX_KEYWORD)?;
+        words("header_validation.allowed_agents", &self.allowed_agents, MAX_KEYWORD)?;
+        words("header_validation.required_headers", &self.required_headers, MAX_KEYWORD)?;
+        within("header_validation.min_quality_score", self.min_quality_score, 0..=11)
+    }
 }
 
 impl Default for HeaderValidationSettings {

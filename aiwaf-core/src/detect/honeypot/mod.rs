@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::page::Pages;
 use self::page::{ANY_PAGE, Timing};
+use crate::check::{SettingsError, seconds_within, within};
 use crate::decode::{Buffer, normalize_path};
 use crate::detect::{BuiltIn, Detector, DetectorError, Facts, Head, Inputs, Response};
 use crate::protection::{Mode, Protection};
@@ -33,6 +34,15 @@ pub struct HoneypotSettings {
     pub max_page_time: Duration,
     /// Has no effect any more: page loads are part of the client's record, see `client.max_clients`. Default: 250,000.
     pub max_pages: usize,
+}
+
+impl HoneypotSettings {
+    /// Checks every value's range.
+    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        seconds_within("honeypot.min_form_time", self.min_form_time, 0..=3600)?;
+        seconds_within("honeypot.max_page_time", self.max_page_time, 60..=7 * 86_400)?;
+        within("honeypot.max_pages", self.max_pages, 1_000..=100_000_000)
+    }
 }
 
 impl Default for HoneypotSettings {

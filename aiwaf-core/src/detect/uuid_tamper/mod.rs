@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use self::guesses::Guesses;
 use self::identifier::{Span, parameters, parse_uuid, percent_decoded, route_values, segments};
+use crate::check::{SettingsError, within, words};
 use crate::detect::{BuiltIn, ClientMemory, Detector, DetectorError, Head, Inputs, Response};
+use crate::lists::MAX_KEYWORD;
 use crate::protection::{Mode, Protection};
 use crate::request::Request;
 use crate::verdict::{Field, Finding, Match, Reason};
@@ -32,6 +34,15 @@ pub struct UuidTamperSettings {
     pub guess_limit: u32,
     /// Has no effect any more: guesses are part of the client's record, see `client.max_clients`. Default: 50,000.
     pub max_clients: usize,
+}
+
+impl UuidTamperSettings {
+    /// Checks every value's range.
+    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        words("uuid_tamper.parameters", &self.parameters, MAX_KEYWORD)?;
+        within("uuid_tamper.guess_limit", self.guess_limit, 0..=1000)?;
+        within("uuid_tamper.max_clients", self.max_clients, 1_000..=100_000_000)
+    }
 }
 
 impl Default for UuidTamperSettings {
