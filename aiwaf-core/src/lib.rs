@@ -57,6 +57,7 @@ mod access_log;
 mod bans;
 mod behavior;
 mod body;
+mod bots;
 mod client;
 mod decode;
 mod detect;
@@ -86,6 +87,7 @@ pub use access_log::{
 };
 pub use bans::BanSettings;
 pub use behavior::{ClientEvent, ClientHistory, Suspicion};
+pub use bots::{BotClass, BotMatch, BotPolicy, BotSettings, classify as classify_bot};
 pub use client::{
     ClientKey, InvalidNetwork, UNKNOWN_CLIENT, canonical_network, display_network, parse_network,
 };

@@ -174,7 +174,9 @@ impl EngineBuilder {
             ip_keyword_block: IpKeywordBlock::new(&settings.ip_keyword_block),
             rate_limit: RateLimit::new(&settings.rate_limit),
             geo_block: GeoBlock::new(&settings.geo_block, self.countries),
-            header_validation: HeaderValidation::new(&settings.header_validation).map_err(agents)?,
+            header_validation: HeaderValidation::new(&settings.header_validation)
+                .map_err(agents)?
+                .with_bots(&settings.bots),
             uuid_tamper: UuidTamper::new(&settings.uuid_tamper, settings.bans.window),
             honeypot: Honeypot::new(&settings.honeypot),
             ai_anomaly,

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access_log::LogFormat;
 use crate::bans::BanSettings;
+use crate::bots::BotSettings;
 use crate::detect::ai_anomaly::AiAnomalySettings;
 use crate::detect::attack_signatures::AttackSignaturesSettings;
 use crate::detect::geo_block::GeoBlockSettings;
@@ -60,6 +61,8 @@ pub struct Settings {
     pub honeypot: HoneypotSettings,
     /// `[header_validation]`: which headers a request must have.
     pub header_validation: HeaderValidationSettings,
+    /// `[bots]`: what each class of automatic clients may do.
+    pub bots: BotSettings,
     /// `[geo_block]`: which countries may enter.
     pub geo_block: GeoBlockSettings,
     /// `[uuid_tamper]`: where UUIDs are expected.
@@ -78,7 +81,7 @@ pub struct Settings {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProtectionSettings {
-    /// A ready-made selection: minimal, standard, maximum or ai_focused. Default: none, which is all.
+    /// A ready-made selection: minimal, standard, maximum, ai_focused or api. Default: none, which is all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preset: Option<Preset>,
     /// If not empty, only these run (`AIWAF_MIDDLEWARES`). Default: empty.
@@ -201,7 +204,7 @@ impl Settings {
 #[serde(deny_unknown_fields, default)]
 pub struct ExemptionSettings {
     /// Exact paths (`/health`), directories (`/static/`) and wildcards (`*.css`), instead of the defaults
-    /// (`AIWAF_EXEMPT_PATHS`). Default: not set, which is what every site has: favicon.ico, robots.txt, health checks,
+    /// (`AIWAF_EXEMPT_PATHS`). Default: not set, which is what every site has: favicon.ico, robots.txt, health probes,
     /// `/.well-known/`, static files and folders.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exempt_paths: Option<Vec<String>>,
