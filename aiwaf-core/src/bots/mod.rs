@@ -89,16 +89,26 @@ pub struct BotMatch {
     pub end: usize,
     /// The runtime of apps: what a person's phone or computer sends on its own.
     pub(crate) is_app_runtime: bool,
-    /// The library presents itself as the client: it comes first, or behind the name of a browser or search engine.
-    /// `MyShop/2.0 curl/8.5` is a program that names itself.
-    pub(crate) is_bare_library: bool,
+    /// What the library is to the agent; of no meaning for other classes.
+    pub(crate) role: LibraryRole,
+}
+
+/// What a library is to the agent that names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LibraryRole {
+    /// The client itself: the library comes first, or poses as a search engine.
+    Client,
+    /// Behind the name of a browser: `Mozilla/5.0 (X11; Linux x86_64) HeadlessChrome/119.0 Safari/537.36`.
+    Browser,
+    /// Part of a program that names itself: `MyShop/2.0 curl/8.5`.
+    Part,
 }
 
 /// Returns the well-known agent that `user_agent` names, if any.
 ///
-/// A scanner wins over every other name (`sqlmap googlebot`). A library at the beginning wins over names behind it, and
-/// a library beside the name of a search engine wins unless it is part of a comment, because search engines name none.
-/// Otherwise any name wins over a library, and the longest name wins. `like Googlebot` names nothing.
+/// A scanner wins over every other name (`sqlmap googlebot`). A library wins over the name of a search engine, because
+/// search engines name none, unless the library is named in a comment. Otherwise any name wins over a library, and the
+/// longest name wins. `like Googlebot` names nothing.
 ///
 /// Cost: one pass over at most the first 1,024 bytes, no allocation. The automaton of about 1,200 names is built at the
 /// first call (some milliseconds) and takes about 250 KiB.
@@ -127,22 +137,25 @@ pub fn classify(user_agent: &[u8]) -> Option<BotMatch> {
         }
     });
     if let Some(scanner) = scanner {
-        return Some(scanner.into_match(false));
+        return Some(scanner.into_match(LibraryRole::Part));
     }
-    // `PHP Server Monitor` is no use of PHP.
-    let is_part =
-        |library: &Candidate| named.is_some_and(|named| named.start == 0 && named.end > library.end);
-    if let Some(library) = first_library.filter(|library| !is_part(library)) {
-        return Some(library.into_match(true));
+    let is_search_engine = named.is_some_and(|named| named.agent.class == BotClass::SearchEngine);
+    if let Some(library) = first_library {
+        // `PHP Server Monitor` is no use of PHP, and `http.rb/5.1 (Mastodon/4.2)` names the program in a comment.
+        return Some(match named {
+            Some(named) if named.start == 0 || !is_search_engine => named.into_match(LibraryRole::Part),
+            _ => library.into_match(LibraryRole::Client),
+        });
     }
     match (named, library) {
-        (Some(named), Some(library))
-            if named.agent.class == BotClass::SearchEngine && !is_comment(searched, library.start) =>
-        {
-            Some(library.into_match(true))
+        (_, Some(library)) if is_search_engine && !is_comment(searched, library.start) => {
+            Some(library.into_match(LibraryRole::Client))
         }
-        (Some(named), _) => Some(named.into_match(false)),
-        (None, Some(library)) => Some(library.into_match(claims_browser(searched))),
+        (Some(named), _) => Some(named.into_match(LibraryRole::Part)),
+        (None, Some(library)) => {
+            let is_browser = claims_browser(searched);
+            Some(library.into_match(if is_browser { LibraryRole::Browser } else { LibraryRole::Part }))
+        }
         (None, None) => None,
     }
 }
@@ -179,10 +192,10 @@ impl Candidate {
         }
     }
 
-    fn into_match(self, is_bare_library: bool) -> BotMatch {
+    fn into_match(self, role: LibraryRole) -> BotMatch {
         let Self { agent, start, end } = self;
         let Agent { class, name, is_app_runtime, .. } = agent;
-        BotMatch { class, name, start, end, is_app_runtime, is_bare_library }
+        BotMatch { class, name, start, end, is_app_runtime, role }
     }
 }
 

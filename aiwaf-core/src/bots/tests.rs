@@ -47,6 +47,8 @@ fn well_known_agents_are_classified() {
         ),
         ("Pingdom.com_bot_version_1.4_(http://www.pingdom.com/)", BotClass::Monitor, "Pingdom.com_bot"),
         ("munin/2.0.30-1 (libwww-perl/6.15)", BotClass::Monitor, "munin"),
+        ("PHP Server Monitor/3.5", BotClass::Monitor, "PHP Server Monitor"),
+        ("http.rb/5.1.1 (Mastodon/4.2.8; +https://social.example/)", BotClass::Preview, "Mastodon"),
         ("W3C-checklink/4.5 libwww-perl/6.15", BotClass::Monitor, "W3C-checklink"),
         (
             "Feedly/1.0 (+http://www.feedly.com/fetcher.html; like FeedFetcher-Google)",
@@ -97,6 +99,7 @@ fn browsers_have_no_class() {
         "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/538.19 (KHTML, like Gecko) JavaFX/8.0 Safari/538.19",
         "Mozilla/5.0 (Linux; Android 10; Pattern Javascript) AppleWebKit/537.36 Chrome/90.0 Safari/537.36",
         "Mozilla/5.0 (Linux; Android 10; Bottleneck-Nodestar) AppleWebKit/537.36 Chrome/90 Safari/537.36",
+        "Mozilla/5.0 (Linux; U; Android 4.2.2; AirPhone K6) AppleWebKit/534.30 Version/4.0 Mobile Safari/534.30",
         "UCWEB/2.0 (Java; U; MIDP-2.0; en-US; Nokia) U2/1.0.0 UCBrowser/9.5",
         "Opera/9.80 (J2ME/MIDP; Opera Mini/7.1; U; en) Presto/2.8.119 Version/11.10",
         "Lynx/2.8.7rel.2 libwww-FM/2.14 SSL-MM/1.4.1",
@@ -124,13 +127,12 @@ fn forged_mixtures_do_not_help() {
 }
 
 #[test]
-fn bare_libraries_are_told_from_programs_that_use_one() {
-    let is_bare = |agent: &str| classify(agent.as_bytes()).map(|found| found.is_bare_library);
-    assert_eq!(is_bare("python-requests/2.31"), Some(true));
-    assert_eq!(is_bare("Mozilla/5.0 curl/8.5"), Some(true));
-    assert_eq!(is_bare("Googlebot/2.1 curl/8.5"), Some(true));
-    assert_eq!(is_bare("MyShop/2.0 curl/8.5"), Some(false));
-    assert_eq!(is_bare("kube-probe/1.29"), Some(false));
+fn libraries_are_told_by_their_role() {
+    let role = |agent: &str| classify(agent.as_bytes()).map(|found| found.role);
+    assert_eq!(role("python-requests/2.31"), Some(LibraryRole::Client));
+    assert_eq!(role("Googlebot/2.1 curl/8.5"), Some(LibraryRole::Client));
+    assert_eq!(role("Mozilla/5.0 curl/8.5"), Some(LibraryRole::Browser));
+    assert_eq!(role("MyShop/2.0 curl/8.5"), Some(LibraryRole::Part));
 }
 
 #[test]

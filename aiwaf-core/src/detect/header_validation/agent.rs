@@ -6,7 +6,7 @@ use aho_corasick::automaton::{Automaton, OverlappingState};
 use aho_corasick::nfa::contiguous::NFA;
 use aho_corasick::{Anchored, Input};
 
-use crate::bots::{BotClass, BotMatch, BotPolicy, BotSettings, claims_browser, classify};
+use crate::bots::{BotClass, BotMatch, BotPolicy, BotSettings, LibraryRole, claims_browser, classify};
 use crate::state::TextMemory;
 
 /// Browsers send at least this many bytes; a shorter agent that begins as theirs is made up.
@@ -141,17 +141,27 @@ impl AgentJudge {
             return Err(Refusal { what: "Too long".to_owned(), start: 0, end: agent.len() });
         }
         if let Some(bot) = bot {
-            return self.judge_bot(&bot);
+            return self.judge_bot(&bot, agent);
         }
         judge_unknown(agent)
     }
 
-    fn judge_bot(&self, bot: &BotMatch) -> Result<Judgement, Refusal> {
+    fn judge_bot(&self, bot: &BotMatch, agent: &[u8]) -> Result<Judgement, Refusal> {
         if self.bots.policy(bot.class) == BotPolicy::Block {
             let what = format!("Bot class {}: {}", bot.class, bot.name);
             return Err(Refusal { what, start: bot.start, end: bot.end });
         }
-        Ok(if bot.is_bare_library && !bot.is_app_runtime { Judgement::Library } else { Judgement::Program })
+        let is_client = match bot.role {
+            LibraryRole::Client => true,
+            // `Mozilla/5.0 (compatible; OurAudit/1.0; +https://audit.example/) HeadlessChrome/119.0` says what it is.
+            LibraryRole::Browser => !Marks::of(agent).names_program,
+            LibraryRole::Part => false,
+        };
+        Ok(if bot.class == BotClass::Library && is_client && !bot.is_app_runtime {
+            Judgement::Library
+        } else {
+            Judgement::Program
+        })
     }
 }
 
@@ -201,13 +211,17 @@ impl Refusal {
 #[derive(Debug, Default, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // independent observations, not states
 struct Marks {
-    /// An address for questions, or the kind of name that programs give themselves: `FooBot`, `Foo-Crawler`.
+    /// An address for questions, or a name as programs give themselves: `FooBot`, `Foo-Crawler`, `(compatible; Foo/1.0)`.
     names_program: bool,
     modern: bool,
     mozilla_4: bool,
     /// Internet Explorer 11, which speaks HTTP/2 and calls itself Mozilla/4.0 where it imitates older versions.
     trident_7: bool,
 }
+
+/// What browsers say to be compatible with others behind this word; programs say their name.
+const COMPATIBLE: &str = "compatible;";
+const COMPATIBLE_BROWSERS: [&[u8]; 5] = [b"msie", b"konqueror", b"icab", b"omniweb", b"webtv"];
 
 const MODERN: [&str; 4] = ["chrome/", "firefox/", "safari/", "edg/"];
 const ADDRESSES: [&str; 2] = ["://", "@"];
@@ -218,7 +232,11 @@ const KINDS: [&str; 9] =
 impl Marks {
     fn of(agent: &[u8]) -> Self {
         static WORDS: LazyLock<Option<NFA>> = LazyLock::new(|| {
-            let all = MODERN.into_iter().chain(ADDRESSES).chain(["mozilla/4.0", "trident/7."]).chain(KINDS);
+            let all = MODERN
+                .into_iter()
+                .chain(ADDRESSES)
+                .chain(["mozilla/4.0", "trident/7.", COMPATIBLE])
+                .chain(KINDS);
             NFA::builder().ascii_case_insensitive(true).build(all).ok()
         });
         const MOZILLA: usize = MODERN.len() + ADDRESSES.len();
@@ -234,6 +252,10 @@ impl Marks {
                 pattern if pattern < MOZILLA => marks.names_program = true,
                 MOZILLA => marks.mozilla_4 = true,
                 pattern if pattern == MOZILLA + 1 => marks.trident_7 = true,
+                pattern if pattern == MOZILLA + 2 => {
+                    let name = agent.get(found.end()..).unwrap_or_default().trim_ascii_start();
+                    marks.names_program |= name.contains(&b'/') && !is_any(name, &COMPATIBLE_BROWSERS);
+                }
                 _ => {
                     marks.names_program |=
                         agent.get(found.end()).is_none_or(|behind| !behind.is_ascii_alphabetic());
@@ -242,6 +264,11 @@ impl Marks {
         }
         marks
     }
+}
+
+/// Reports whether `text` begins with one of `words`, in any case.
+fn is_any(text: &[u8], words: &[&[u8]]) -> bool {
+    words.iter().any(|word| text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)))
 }
 
 /// The words of the operator, in one automaton.
@@ -381,6 +408,9 @@ mod tests {
             "Mozilla/5.0 (compatible; SemrushBot/7~bl; +http://www.semrush.com/bot.html)",
             "Mozilla/5.0 (compatible; UnheardOf/1.0; +https://unheard.example/)",
             "Mozilla/5.0 (compatible; UnheardOfBot/1.0)",
+            "Mozilla/5.0 (compatible; UnheardOf/1.0)",
+            "Mozilla/5.0 (X11; compatible; OurAudit/1.0; +https://audit.example/) HeadlessChrome/119.0",
+            "http.rb/5.1.1 (Mastodon/4.2.8; +https://social.example/)",
             "My web crawler 1.0",
             "MyShop/2.0 curl/8.5",
             "AppleTV6,2/11.1",
