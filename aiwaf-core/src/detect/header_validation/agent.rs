@@ -290,7 +290,7 @@ impl OwnWords {
     fn new(suspicious: &[String], allowed: &[String]) -> Result<Option<Self>, aho_corasick::BuildError> {
         // An empty word would match every agent.
         let words_of = |list: &[String]| -> Vec<Box<str>> {
-            list.iter().map(|word| word.trim().into()).filter(|word: &Box<str>| !word.is_empty()).collect()
+            list.iter().map(|word| word.trim()).filter(|word| !word.is_empty()).map(Into::into).collect()
         };
         let mut words = words_of(suspicious);
         let first_allowed = words.len();

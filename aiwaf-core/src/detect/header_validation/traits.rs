@@ -26,24 +26,29 @@ impl Essentials {
             accept_language: false,
             accept_encoding: false,
         };
+        // The length alone rejects most headers.
         headers.visit(&mut |name, value| match name.len() {
-            6 => found.accept |= is_name(name, "accept") && !is_blank(value),
-            10 if is_name(name, "user-agent") => {
-                let agent = value.trim_ascii();
-                if !agent.is_empty() {
-                    found.judgement = found.judgement.max(agents.judge(agent));
-                }
-            }
-            15 => {
-                if is_name(name, "accept-language") {
-                    found.accept_language |= !is_blank(value);
-                } else {
-                    found.accept_encoding |= is_name(name, "accept-encoding") && !is_blank(value);
-                }
-            }
+            6 | 10 | 15 => found.add(agents, name.as_bytes(), value),
             _ => {}
         });
         found
+    }
+
+    /// Kept apart from the closure, which is called for every header and is short without it.
+    #[inline(never)]
+    fn add(&mut self, agents: &AgentJudge, name: &[u8], value: &[u8]) {
+        match name.len() {
+            6 if is_short_name(name, *b"acce", *b"cept") => self.accept |= !is_blank(value),
+            10 if is_long_name(name, *b"user-age", *b"er-agent") => {
+                let agent = value.trim_ascii();
+                if !agent.is_empty() {
+                    self.judgement = self.judgement.max(agents.judge(agent));
+                }
+            }
+            15 if is_long_name(name, *b"accept-l", *b"language") => self.accept_language |= !is_blank(value),
+            15 if is_long_name(name, *b"accept-e", *b"encoding") => self.accept_encoding |= !is_blank(value),
+            _ => {}
+        }
     }
 
     /// Reports whether everything is there that the checks of browsers look for.
@@ -56,10 +61,22 @@ impl Essentials {
     }
 }
 
-/// Compares a header name with `wanted`, which is in lower case. The first byte rejects most names of the same length.
-fn is_name(name: &str, wanted: &str) -> bool {
-    name.as_bytes().first().map(u8::to_ascii_lowercase) == wanted.as_bytes().first().copied()
-        && (name == wanted || name.eq_ignore_ascii_case(wanted))
+/// Bit 5 of each byte. It makes letters lower case and leaves the digits and dashes of names as they are; it also maps
+/// some control characters to dashes, but those occur in no name.
+const LOWER: u64 = 0x2020_2020_2020_2020;
+
+/// Compares the first and the last eight bytes of a header name, which overlap, with `start` and `end` in lower case.
+fn is_long_name(name: &[u8], start: [u8; 8], end: [u8; 8]) -> bool {
+    let (Some(first), Some(last)) = (name.first_chunk::<8>(), name.last_chunk::<8>()) else { return false };
+    u64::from_le_bytes(*first) | LOWER == u64::from_le_bytes(start)
+        && u64::from_le_bytes(*last) | LOWER == u64::from_le_bytes(end)
+}
+
+/// Compares the first and the last four bytes of a header name, as [`is_long_name`] does.
+fn is_short_name(name: &[u8], start: [u8; 4], end: [u8; 4]) -> bool {
+    let (Some(first), Some(last)) = (name.first_chunk::<4>(), name.last_chunk::<4>()) else { return false };
+    let lower = |bytes: [u8; 4]| u64::from(u32::from_le_bytes(bytes)) | (LOWER >> 32);
+    lower(*first) == lower(start) && lower(*last) == lower(end)
 }
 
 fn is_blank(value: &[u8]) -> bool {
@@ -110,7 +127,12 @@ pub(super) enum Version {
 
 impl Version {
     pub(super) fn of(protocol: &str) -> Self {
-        // `HTTP/2.0`, `HTTP/3` and `h2`: the last digit that is not a minor version tells.
+        // Nearly all requests name one of these.
+        match protocol {
+            "HTTP/1.1" => return Self::Http11,
+            "HTTP/2.0" => return Self::Http2OrLater,
+            _ => {}
+        }
         let number = protocol.rsplit('/').next().unwrap_or_default().trim_start_matches(['h', 'H']);
         match number.as_bytes() {
             [b'1', b'.', b'0'] => Self::Http10,
@@ -271,6 +293,34 @@ mod tests {
         ] {
             assert_eq!(Version::of(protocol), version, "{protocol}");
         }
+    }
+
+    #[test]
+    fn essentials_are_found_in_any_case() {
+        let agents = AgentJudge::new(&[], &[]).unwrap();
+        let read = |headers: &[(&str, &str)]| Essentials::read(&headers.to_vec(), &agents);
+        let names = ["user-agent", "accept", "accept-language", "accept-encoding"];
+        let agent = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";
+        let lower: Vec<(&str, &str)> = names.iter().map(|name| (*name, agent)).collect();
+        assert!(read(&lower).is_complete_browser());
+        let upper = names.map(str::to_uppercase);
+        let upper: Vec<(&str, &str)> = upper.iter().map(|name| (&**name, agent)).collect();
+        assert!(read(&upper).is_complete_browser());
+        for missing in 0..names.len() {
+            let mut others = lower.clone();
+            others[missing].1 = " ";
+            assert!(!read(&others).is_complete_browser(), "{missing}");
+        }
+        let close = [
+            ("user-agenu", agent),
+            ("connection", agent),
+            ("cookie", "a"),
+            ("accepu", "a"),
+            ("x-forwarded-for", "a"),
+            ("accept-languagf", "a"),
+            ("accept-encodinh", "a"),
+        ];
+        assert_eq!(read(&close), read(&[]));
     }
 
     #[test]
