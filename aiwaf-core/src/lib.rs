@@ -31,6 +31,7 @@
 //! | `settings` | what a person may set, its defaults, its checks | none |
 //! | `engine` | order, verdicts, bans, counting; what monitor mode would have done | counters |
 //! | `policy` | exempt paths, path rules, route policies | none |
+//! | `bots` | well-known automatic clients by user agent, and what each class may do | none |
 //! | `detect` | one file or folder for each protection: settings, detector, tests | bounded maps |
 //! | `lists` | entries, changes, compiled snapshots, what is newer than the snapshot | one snapshot, swapped atomically |
 //! | `decode` | normal forms of path and query; the forms in which a value is judged, one file for each decoder | none |

@@ -191,13 +191,13 @@ fn judge_unknown(agent: &[u8]) -> Result<Judgement, Refusal> {
     })
 }
 
-/// `Mozilla/4.0` with nothing behind it, as old libraries and scanners send it.
+/// `Mozilla/4.0` with nothing behind it and no comment, as old libraries and scanners send it. Some phones end in it.
 fn bare_mozilla(agent: &[u8]) -> Option<Refusal> {
     const WORD: &str = "mozilla/4.0";
     let start = agent.len().checked_sub(WORD.len())?;
     agent
         .get(start..)
-        .is_some_and(|end| end.eq_ignore_ascii_case(WORD.as_bytes()))
+        .is_some_and(|end| end.eq_ignore_ascii_case(WORD.as_bytes()) && !agent.contains(&b'('))
         .then(|| Refusal::pattern(WORD, start, agent.len()))
 }
 

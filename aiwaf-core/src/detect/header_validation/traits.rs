@@ -26,28 +26,32 @@ impl Essentials {
             accept_language: false,
             accept_encoding: false,
         };
-        // The length alone rejects most headers.
+        // The length alone rejects most headers. The judge is called apart from the rest, which calls nothing.
         headers.visit(&mut |name, value| match name.len() {
-            6 | 10 | 15 => found.add(agents, name.as_bytes(), value),
+            6 | 15 => found.add(name.as_bytes(), value),
+            10 if is_long_name(name.as_bytes(), *b"user-age", *b"er-agent") => {
+                found.add_agent(agents, value);
+            }
             _ => {}
         });
         found
     }
 
-    /// Kept apart from the closure, which is called for every header and is short without it.
+    fn add(&mut self, name: &[u8], value: &[u8]) {
+        if is_short_name(name, *b"acce", *b"cept") && name.len() == 6 {
+            self.accept |= !is_blank(value);
+        } else if is_long_name(name, *b"accept-l", *b"language") {
+            self.accept_language |= !is_blank(value);
+        } else if is_long_name(name, *b"accept-e", *b"encoding") {
+            self.accept_encoding |= !is_blank(value);
+        }
+    }
+
     #[inline(never)]
-    fn add(&mut self, agents: &AgentJudge, name: &[u8], value: &[u8]) {
-        match name.len() {
-            6 if is_short_name(name, *b"acce", *b"cept") => self.accept |= !is_blank(value),
-            10 if is_long_name(name, *b"user-age", *b"er-agent") => {
-                let agent = value.trim_ascii();
-                if !agent.is_empty() {
-                    self.judgement = self.judgement.max(agents.judge(agent));
-                }
-            }
-            15 if is_long_name(name, *b"accept-l", *b"language") => self.accept_language |= !is_blank(value),
-            15 if is_long_name(name, *b"accept-e", *b"encoding") => self.accept_encoding |= !is_blank(value),
-            _ => {}
+    fn add_agent(&mut self, agents: &AgentJudge, value: &[u8]) {
+        let agent = value.trim_ascii();
+        if !agent.is_empty() {
+            self.judgement = self.judgement.max(agents.judge(agent));
         }
     }
 
@@ -80,8 +84,7 @@ fn is_short_name(name: &[u8], start: [u8; 4], end: [u8; 4]) -> bool {
 }
 
 fn is_blank(value: &[u8]) -> bool {
-    // Almost every value begins with a visible byte.
-    value.first().is_none_or(|first| *first <= b' ') && value.trim_ascii().is_empty()
+    value.iter().all(u8::is_ascii_whitespace)
 }
 
 /// Everything else that matters about a request's headers. A header counts as present if it is not blank.
