@@ -111,7 +111,7 @@ pub(crate) enum LibraryRole {
 /// longest name wins. `like Googlebot` names nothing.
 ///
 /// Cost: one pass over at most the first 1,024 bytes, no allocation. The automaton of about 1,200 names is built at the
-/// first call (some milliseconds) and takes about 250 KiB.
+/// first call (some milliseconds) and takes about 270 KiB.
 ///
 /// ```
 /// use aiwaf_core::{BotClass, classify_bot};
