@@ -1,6 +1,7 @@
 //! `header_validation`: headers that contradict what the client says it is, and agents of attack tools.
 
 mod agent;
+mod own_words;
 mod program_paths;
 mod traits;
 
