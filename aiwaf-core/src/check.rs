@@ -54,7 +54,11 @@ pub(crate) fn within<T: PartialOrd + Display>(
 }
 
 /// Requires a duration to be in a range of seconds.
-pub(crate) fn seconds_within(key: &str, actual: Duration, allowed: RangeInclusive<u64>) -> Result<(), SettingsError> {
+pub(crate) fn seconds_within(
+    key: &str,
+    actual: Duration,
+    allowed: RangeInclusive<u64>,
+) -> Result<(), SettingsError> {
     if (Duration::from_secs(*allowed.start())..=Duration::from_secs(*allowed.end())).contains(&actual) {
         return Ok(());
     }

@@ -31,6 +31,7 @@
 //! | `settings` | what a person may set, its defaults, its checks | none |
 //! | `engine` | order, verdicts, bans, counting; what monitor mode would have done | counters |
 //! | `policy` | exempt paths, path rules, route policies | none |
+//! | `bots` | well-known automatic clients by user agent, and what each class may do | none |
 //! | `detect` | one file or folder for each protection: settings, detector, tests | bounded maps |
 //! | `lists` | entries, changes, compiled snapshots, what is newer than the snapshot | one snapshot, swapped atomically |
 //! | `decode` | normal forms of path and query; the forms in which a value is judged, one file for each decoder | none |
@@ -61,6 +62,7 @@ mod access_log;
 mod bans;
 mod behavior;
 mod body;
+mod bots;
 mod check;
 mod client;
 mod country;
@@ -94,19 +96,19 @@ pub use access_log::{
 };
 pub use bans::BanSettings;
 pub use behavior::{ClientEvent, ClientHistory, SCANNER_THRESHOLD, Suspicion, is_part_of_attack};
+pub use bots::{BotClass, BotMatch, BotPolicy, BotSettings, classify as classify_bot};
 pub use client::{
     ClientKey, Identity, InvalidNetwork, UNKNOWN_CLIENT, canonical_network, display_network, parse_network,
 };
 pub use country::{CountryCode, InvalidCountryCode};
 pub use detect::ai_anomaly::AnomalyModel;
-pub use detect::settings::*;
 pub use detect::attack_signatures::{
-    AttackCategory, RuleFileError, Severity, SignatureError, SignatureExclusion,
-    SignatureHit, TooManyRules,
+    AttackCategory, RuleFileError, Severity, SignatureError, SignatureExclusion, SignatureHit, TooManyRules,
 };
 pub use detect::geo_block::CountryLookup;
 #[cfg(feature = "geo")]
 pub use detect::geo_block::{GeoDatabaseError, MaxMindCountries};
+pub use detect::settings::*;
 pub use detect::{Body, ClientMemory, Detector, Head, Response};
 pub use engine::{BuildError, Engine, EngineBuilder, RecordBuffers, RecordedRequest, Statistics};
 pub use features::{FEATURE_COUNT, FEATURE_NAMES, features};

@@ -324,6 +324,9 @@ pub enum Preset {
     Maximum,
     /// Behaviour before lists: ai_anomaly, rate_limit, header_validation, logging.
     AiFocused,
+    /// An API that only programs call: everything but honeypot, which judges forms of pages, and header_validation, which
+    /// judges headers of browsers.
+    Api,
 }
 
 /// How strict a protection is.
@@ -378,6 +381,18 @@ mod tests {
             ["ip_keyword_block", "rate_limit", "header_validation", "ai_anomaly", "logging"]
         );
         assert_eq!(names(Preset::AiFocused), ["rate_limit", "header_validation", "ai_anomaly", "logging"]);
+        assert_eq!(
+            names(Preset::Api),
+            [
+                "ip_keyword_block",
+                "rate_limit",
+                "geo_block",
+                "uuid_tamper",
+                "ai_anomaly",
+                "attack_signatures",
+                "logging"
+            ]
+        );
         assert_eq!(Preset::Maximum.protections(), ProtectionSet::ALL);
     }
 }

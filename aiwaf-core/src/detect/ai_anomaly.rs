@@ -7,8 +7,8 @@ use arc_swap::ArcSwapOption;
 use serde::{Deserialize, Serialize};
 
 use super::{BuiltIn, ClientMemory, Detector, DetectorError, Facts, Head, Inputs, Response};
-use crate::check::{SettingsError, seconds_within, within};
 use crate::behavior::{ClientEvent, ClientHistory, Suspicion, is_part_of_attack, suspicion};
+use crate::check::{SettingsError, seconds_within, within};
 use crate::features::{FEATURE_COUNT, features};
 use crate::keyword_learning::KeywordLearner;
 use crate::protection::{Mode, Protection};

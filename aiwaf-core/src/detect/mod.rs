@@ -22,6 +22,7 @@ use std::cell::RefCell;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::bots::BotSettings;
 use crate::client::ClientKey;
 use crate::country::CountryCode;
 use crate::lists::{KeywordEntry, Snapshot};
@@ -41,15 +42,15 @@ macro_rules! for_each_detector {
     ($callback:ident) => {
         $callback! {
             IpKeywordBlock ip_keyword_block (IpKeywordBlock, IpKeywordBlockSettings)
-                presets [Minimal Standard]
+                presets [Minimal Standard Api]
                 aliases ["IPAndKeywordBlockMiddleware" "IpAndKeywordBlockMiddleware"]
                 "Blocks malicious IPs and detects attack keywords";
             RateLimit rate_limit (RateLimit, RateLimitSettings)
-                presets [Minimal Standard AiFocused]
+                presets [Minimal Standard AiFocused Api]
                 aliases ["RateLimitMiddleware"]
                 "Protects against brute force and denial of service";
             GeoBlock geo_block (GeoBlock, GeoBlockSettings)
-                presets []
+                presets [Api]
                 aliases ["GeoBlockMiddleware"]
                 "Blocks requests by country code";
             HeaderValidation header_validation (HeaderValidation, HeaderValidationSettings)
@@ -57,7 +58,7 @@ macro_rules! for_each_detector {
                 aliases ["HeaderValidationMiddleware"]
                 "Validates HTTP headers for signs of automation";
             UuidTamper uuid_tamper (UuidTamper, UuidTamperSettings)
-                presets []
+                presets [Api]
                 aliases ["UUIDTamperMiddleware" "UuidTamperMiddleware"]
                 "Protects against manipulated and guessed UUIDs";
             Honeypot honeypot (Honeypot, HoneypotSettings)
@@ -65,11 +66,11 @@ macro_rules! for_each_detector {
                 aliases ["HoneypotTimingMiddleware" "HoneypotMiddleware"]
                 "Detects automated form submissions";
             AiAnomaly ai_anomaly (AiAnomaly, AiAnomalySettings)
-                presets [Standard AiFocused]
+                presets [Standard AiFocused Api]
                 aliases ["AIAnomalyMiddleware" "AiAnomalyMiddleware"]
                 "Analyzes behavior with a model and thresholds";
             AttackSignatures attack_signatures (AttackSignatures, AttackSignaturesSettings)
-                presets []
+                presets [Api]
                 aliases []
                 "Inspects requests for injection, scripting, traversal and other attacks";
         }
@@ -171,6 +172,8 @@ pub(crate) struct Inputs<'i> {
     pub(crate) rule_texts: &'i [(String, String)],
     /// Words in lower case that are never learned.
     pub(crate) never_learned: &'i [String],
+    /// What each class of bots may do.
+    pub(crate) bots: &'i BotSettings,
 }
 
 /// A detector that can't be built.

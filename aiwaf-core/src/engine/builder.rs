@@ -188,6 +188,7 @@ impl EngineBuilder {
             has_countries: self.countries.is_some(),
             rule_texts: &self.rule_texts,
             never_learned: &never_learned,
+            bots: &settings.bots,
         };
         let mut detectors = Detectors::build(&settings, enabled, &inputs)?;
         detectors.custom = self.detectors;

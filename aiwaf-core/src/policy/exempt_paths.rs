@@ -55,12 +55,27 @@ const DEFAULTS: &[&str] = &[
     "/site.webmanifest",
     "/browserconfig.xml",
     "/service-worker.js",
-    // Health checks and monitoring
+    // Health checks and monitoring: exact paths, because /health/patients may be a page of a clinic
     "/health",
+    "/health/check",
+    "/health/live",
+    "/health/liveness",
+    "/health/ping",
+    "/health/readiness",
+    "/health/ready",
+    "/health/startup",
+    "/health/status",
     "/healthcheck",
     "/healthz",
+    "/livez",
     "/ping",
+    "/ready",
+    "/readyz",
     "/status",
+    "/up",
+    "/actuator/health",
+    "/actuator/health/liveness",
+    "/actuator/health/readiness",
     // Well-known addresses: certificates, security policies
     "/.well-known/",
     // Static files
@@ -226,6 +241,37 @@ mod tests {
         for path in
             ["/", "/login", "/healthy", "/statics/x", "/a.css/b", "/x/static", "/admin.phpxcss", "/css"]
         {
+            assert_eq!(find(&paths, path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn probe_paths_are_exact() {
+        let paths = ExemptPaths::new(None, []);
+        for path in [
+            "/livez",
+            "/readyz",
+            "/ready",
+            "/up",
+            "/healthz",
+            "/health/live",
+            "/health/ready",
+            "/actuator/health",
+            "/actuator/health/liveness",
+        ] {
+            assert_eq!(find(&paths, path), Some(Exemption::Asset), "{path}");
+        }
+        for path in [
+            "/upload",
+            "/up/x",
+            "/readyz/x",
+            "/health/patients",
+            "/ready-made",
+            "/healthy/x",
+            "/actuator",
+            "/actuator/env",
+            "/actuator/healthx",
+        ] {
             assert_eq!(find(&paths, path), None, "{path}");
         }
     }

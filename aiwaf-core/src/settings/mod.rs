@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access_log::LogFormat;
 use crate::bans::BanSettings;
+use crate::bots::BotSettings;
 use crate::policy::PathRule;
 use crate::protection::{Mode, Preset, Protection, ProtectionSet};
 use crate::secret_names::SecretNames;
@@ -52,6 +53,8 @@ macro_rules! define_settings {
                 #[doc = concat!("`[", stringify!($name), "]`. ", $description, ".")]
                 pub $name: crate::detect::settings::$settings,
             )*
+            /// `[bots]`: what each class of automatic clients may do.
+            pub bots: BotSettings,
             /// `[logging]`: what is logged, where and how.
             pub logging: LoggingSettings,
             /// `[[path_rules]]`: what differs under a prefix.
@@ -90,7 +93,7 @@ for_each_detector!(define_settings);
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProtectionSettings {
-    /// A ready-made selection: minimal, standard, maximum or ai_focused. Default: none, which is all.
+    /// A ready-made selection: minimal, standard, maximum, ai_focused or api. Default: none, which is all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preset: Option<Preset>,
     /// If not empty, only these run (`AIWAF_MIDDLEWARES`). Default: empty.
@@ -228,7 +231,7 @@ impl Settings {
 #[serde(deny_unknown_fields, default)]
 pub struct ExemptionSettings {
     /// Exact paths (`/health`), directories (`/static/`) and wildcards (`*.css`), instead of the defaults
-    /// (`AIWAF_EXEMPT_PATHS`). Default: not set, which is what every site has: favicon.ico, robots.txt, health checks,
+    /// (`AIWAF_EXEMPT_PATHS`). Default: not set, which is what every site has: favicon.ico, robots.txt, health probes,
     /// `/.well-known/`, static files and folders.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exempt_paths: Option<Vec<String>>,

@@ -1,48 +1,53 @@
-//! Which texts were seen lately, in a fixed amount of memory and without a lock.
+//! Small numbers for the texts seen lately, in a fixed amount of memory and without a lock.
 
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use foldhash::quality::RandomState;
 
-/// Remembers texts by their hash; a text that hashes to the same slot takes another's place.
+/// Remembers a small number for each text; a text that hashes to the same slot takes another's place.
 ///
-/// Asking costs one hash and one load. A text that was never noted is taken for known with a probability of
-/// 2^-52 a slot, so use it where that harms nobody. The hash is seeded: collisions can't be prepared.
+/// Each slot holds the upper 56 bits of the text's hash and, in the lower eight, the number. A new text is taken for a
+/// known one with a probability of 2^-44, so use it where that does no harm. The hash is seeded: collisions cannot be
+/// prepared.
+///
+/// Cost: one hash and one load. Memory: 32 KiB.
 pub(crate) struct TextMemory {
     slots: Box<[AtomicU64]>,
     hasher: RandomState,
 }
 
-/// A power of two; 32 KiB.
-const SLOTS: usize = 1 << SLOT_BITS;
 const SLOT_BITS: u32 = 12;
+const NUMBER_MASK: u64 = 0xff;
+/// Set in every used slot, so that an empty one, which is 0, matches no hash.
+const USED: u64 = 0x100;
 
 impl TextMemory {
     pub(crate) fn new() -> Self {
         Self {
-            slots: std::iter::repeat_with(|| AtomicU64::new(0)).take(SLOTS).collect(),
+            slots: std::iter::repeat_with(|| AtomicU64::new(0)).take(1 << SLOT_BITS).collect(),
             hasher: RandomState::default(),
         }
     }
 
-    /// Whether `text` was noted, and is not forgotten.
-    pub(crate) fn knows(&self, text: &[u8]) -> bool {
+    /// Returns the number of `text`, if it is remembered.
+    pub(crate) fn get(&self, text: &[u8]) -> Option<u8> {
         let hash = self.hash(text);
-        self.slot(hash).is_some_and(|slot| slot.load(Ordering::Relaxed) == hash)
+        let slot = self.slot(hash)?.load(Ordering::Relaxed);
+        let [number, ..] = slot.to_le_bytes();
+        ((slot ^ hash) & !NUMBER_MASK == 0).then_some(number)
     }
 
-    /// Notes `text`.
-    pub(crate) fn note(&self, text: &[u8]) {
+    /// Remembers `number` for `text`.
+    pub(crate) fn insert(&self, text: &[u8], number: u8) {
         let hash = self.hash(text);
         if let Some(slot) = self.slot(hash) {
-            slot.store(hash, Ordering::Relaxed);
+            slot.store(hash & !NUMBER_MASK | u64::from(number), Ordering::Relaxed);
         }
     }
 
-    /// Never 0, which stands for an empty slot.
     fn hash(&self, text: &[u8]) -> u64 {
-        self.hasher.hash_one(text).max(1)
+        self.hasher.hash_one(text) | USED
     }
 
     fn slot(&self, hash: u64) -> Option<&AtomicU64> {
@@ -56,10 +61,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_what_was_noted() {
+    fn numbers_are_remembered() {
         let memory = TextMemory::new();
-        assert!(!memory.knows(b"") && !memory.knows(b"curl"));
-        memory.note(b"Mozilla/5.0");
-        assert!(memory.knows(b"Mozilla/5.0") && !memory.knows(b"curl"));
+        assert_eq!(memory.get(b""), None);
+        assert_eq!(memory.get(b"curl"), None);
+        memory.insert(b"Mozilla/5.0", 7);
+        memory.insert(b"curl", 0);
+        assert_eq!(memory.get(b"Mozilla/5.0"), Some(7));
+        assert_eq!(memory.get(b"curl"), Some(0));
+        memory.insert(b"curl", 255);
+        assert_eq!(memory.get(b"curl"), Some(255));
     }
 }

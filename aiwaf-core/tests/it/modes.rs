@@ -162,7 +162,7 @@ fn what_is_only_watched_does_not_make_a_real_ban_longer() {
 fn what_is_only_watched_still_feeds_what_is_enforced() {
     // A person whose headers are odd loads a form: with header_validation only watching, the form may be sent.
     let engine = Engine::builder().mode(Protection::HeaderValidation, Mode::Monitor).build().unwrap();
-    let odd = |visit: Visit| visit.header("user-agent", "curl/8.5");
+    let odd = |visit: Visit| visit.header("user-agent", "Mozilla/4.0");
     let status = |verdict: Verdict| (verdict.is_allowed(), verdict.monitored.len());
     assert_eq!(status(odd(Visit::get("/contact")).exchange(&engine, 200)), (true, 1));
     assert_eq!(status(odd(Visit::form("/contact").at(5.0)).exchange(&engine, 200)), (true, 1));

@@ -1,20 +1,23 @@
-//! `header_validation`: headers that a browser would send, and agents that no person uses.
+//! `header_validation`: headers that contradict what the client says it is, and agents of attack tools.
 
 mod agent;
+mod own_words;
+mod program_paths;
 mod traits;
-mod words;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use self::agent::{AgentJudge, Judgement};
-use self::traits::{HeaderTraits, Version, names_pages};
+use self::agent::{AgentJudge, Judgement, Refusal};
+use self::program_paths::is_for_programs;
+use self::traits::{Essentials, HeaderTraits, Version};
+use crate::bots::BotSettings;
 use crate::check::{SettingsError, within, words};
 use crate::detect::{BuiltIn, Detector, DetectorError, Head, Inputs};
 use crate::lists::MAX_KEYWORD;
 use crate::protection::{Mode, Protection};
-use crate::request::Request;
+use crate::request::{Headers, Request};
 use crate::verdict::{Field, Finding, Match, Reason};
 
 /// `[header_validation]`: which headers a request must have.
@@ -27,17 +30,18 @@ pub struct HeaderValidationSettings {
     /// that many people may share. Default: 0.
     pub ban_after: u32,
     /// Headers that every request must have, unless its method has a list of its own below
-    /// (`AIWAF_REQUIRED_HEADERS`). Default: user-agent and accept.
+    /// (`AIWAF_REQUIRED_HEADERS`). `accept` is required of browsers only, because many honest programs send none.
+    /// Default: user-agent and accept.
     pub required_headers: Vec<String>,
     /// Required headers by method, such as `OPTIONS = []`; an empty list switches the whole protection off for that
     /// method. Default: none.
     pub required_headers_by_method: BTreeMap<String, Vec<String>>,
-    /// Words in a user agent, in any case, that give away a tool, beyond the built-in ones. Default: none.
+    /// Words in a user agent, in any case and at any place, that are blocked. See [`BotSettings`] for the built-in
+    /// classes. Default: none.
     pub suspicious_agents: Vec<String>,
-    /// Names of user agents that pass although they look like a tool, beyond the built-in search engines, link
-    /// previews and monitors. Default: none.
+    /// Names of user agents that pass all checks of this protection but the one for scanners. Default: none.
     pub allowed_agents: Vec<String>,
-    /// The least quality score (0 to 11) that a request's headers must reach. Default: 3.
+    /// Minimum quality score (0 to 11) of the headers of a browser. Default: 3.
     pub min_quality_score: u8,
 }
 
@@ -67,53 +71,107 @@ impl Default for HeaderValidationSettings {
 
 type HeaderNames = Box<[Box<str>]>;
 
-/// Looks at the headers that a request has and lacks.
+/// Blocks clients whose headers contradict what they say they are.
 ///
-/// The checks in order, of which the first to object counts: missing headers, a tool's user agent, a version that
-/// the browser does not speak, a low quality score, a combination that no browser sends. Nothing here is proof:
-/// whoever copies all headers of a browser passes. An agent that the operator allows passes every check.
+/// Checks, of which the first match counts: missing headers, a user agent that is blocked, a library that fetches a page,
+/// a version that the browser does not speak, a low quality score, a combination that no browser sends. All but the first
+/// two apply to browsers only, or to libraries only: a program that says what it is (a probe, a bot, an app) passes.
+/// Nothing here is proof, because a copy of all headers of a browser passes.
 ///
-/// Cost: one pass over the headers and one over the user agent; no allocation unless it objects.
+/// Cost: one pass over the names of the headers and one hash of the user agent for known browsers; a second pass over
+/// names and values for others. No allocation unless it matches.
 pub(crate) struct HeaderValidation {
-    required: HeaderNames,
-    required_by_method: Box<[(Box<str>, HeaderNames)]>,
+    required: Required,
+    required_by_method: Box<[(Box<str>, Required)]>,
     agents: AgentJudge,
     min_quality_score: u8,
 }
 
+/// The headers that requests must have.
+struct Required {
+    /// In the order of the settings.
+    names: HeaderNames,
+    user_agent: bool,
+    accept: bool,
+    has_others: bool,
+}
+
+/// A request with all essential headers scores at least this, whatever else it has.
+const MIN_COMPLETE_SCORE: u8 = 7;
+
 impl HeaderValidation {
-    /// Builds the automaton of the words that give away a tool.
+    /// Prepares the checks, with the default policies for bots.
     ///
     /// # Errors
     /// [`TooManyAgents`], if the settings name more words than an automaton can hold.
     pub(crate) fn new(settings: &HeaderValidationSettings) -> Result<Self, TooManyAgents> {
         Ok(Self {
-            required: header_names(&settings.required_headers),
+            required: Required::new(&settings.required_headers),
             required_by_method: settings
                 .required_headers_by_method
                 .iter()
-                .map(|(method, names)| (method.trim().into(), header_names(names)))
+                .map(|(method, names)| (method.trim().into(), Required::new(names)))
                 .collect(),
             agents: AgentJudge::new(&settings.suspicious_agents, &settings.allowed_agents)?,
             min_quality_score: settings.min_quality_score,
         })
     }
 
+    /// Sets what each class of bots may do.
+    pub(crate) fn with_bots(self, bots: &BotSettings) -> Self {
+        Self { agents: self.agents.with_bots(bots.clone()), ..self }
+    }
+
+    /// Judges the headers of `request`; `path` is its path in normal form.
+    fn judge(&self, request: &Request<'_>, path: &[u8]) -> Option<Finding> {
+        let headers = request.headers?;
+        let required = self.required_for(request.method)?;
+        let essentials = Essentials::read(headers, &self.agents);
+        let version = Version::of(request.protocol);
+        if essentials.is_complete_browser()
+            && !required.has_others
+            && self.min_quality_score <= MIN_COMPLETE_SCORE
+            && !is_odd_version(essentials.judgement, version)
+        {
+            return None;
+        }
+        match essentials.judgement {
+            Judgement::Allowed => None,
+            Judgement::Program => required.missing_others(request),
+            Judgement::Refused => self.refused_agent(headers),
+            Judgement::Library => required
+                .missing_others(request)
+                .or_else(|| fetched_page(request, path, &HeaderTraits::read(headers, version))),
+            Judgement::Missing | Judgement::Browser | Judgement::ModernBrowser | Judgement::OldBrowser => {
+                let traits = HeaderTraits::read(headers, version);
+                required
+                    .missing(request, &traits)
+                    .or_else(|| wrong_version(request, &traits, essentials.judgement))
+                    .or_else(|| self.low_quality(&traits))
+                    .or_else(|| unlikely_combination(&traits))
+            }
+        }
+    }
+
     /// The headers that `method` must have; `None` if the protection is switched off for it.
-    fn required_for(&self, method: &str) -> Option<&[Box<str>]> {
+    fn required_for(&self, method: &str) -> Option<&Required> {
         match self.required_by_method.iter().find(|(name, _)| name.eq_ignore_ascii_case(method)) {
-            Some((_, names)) if names.is_empty() => None,
-            Some((_, names)) => Some(names),
+            Some((_, required)) if required.names.is_empty() => None,
+            Some((_, required)) => Some(required),
             None => Some(&self.required),
         }
     }
 
-    fn low_quality(&self, request: &Request<'_>, traits: &HeaderTraits) -> Option<Finding> {
-        let mut score = traits.quality_score();
-        // Only where the last point can matter, because reading the media types takes longer than all the others.
-        if score < self.min_quality_score {
-            score += u8::from(request.header("accept").is_some_and(names_pages));
+    /// The finding about the first user agent that is blocked.
+    fn refused_agent(&self, headers: &dyn Headers) -> Option<Finding> {
+        first_agent(headers, &|agent| self.agents.refusal(agent))
+    }
+
+    fn low_quality(&self, traits: &HeaderTraits) -> Option<Finding> {
+        if traits.credentials {
+            return None;
         }
+        let score = traits.quality_score();
         (score < self.min_quality_score).then(|| finding(Reason::LowHeaderQuality(score)))
     }
 }
@@ -121,8 +179,9 @@ impl HeaderValidation {
 impl BuiltIn for HeaderValidation {
     type Settings = HeaderValidationSettings;
 
-    fn build(settings: &HeaderValidationSettings, _: &Inputs<'_>) -> Result<Self, DetectorError> {
-        Self::new(settings).map_err(|error| DetectorError::Agents(error.to_string()))
+    fn build(settings: &HeaderValidationSettings, inputs: &Inputs<'_>) -> Result<Self, DetectorError> {
+        let built = Self::new(settings).map_err(|error| DetectorError::Agents(error.to_string()))?;
+        Ok(built.with_bots(inputs.bots))
     }
 }
 
@@ -130,22 +189,9 @@ impl Detector for HeaderValidation {
     type Client = ();
     type Request = ();
 
-    /// Flags a request whose headers are not those of a browser. A protocol without headers has nothing to flag.
+    /// Flags a request whose headers are not those of the client that they name. A protocol without headers has none.
     fn head(&self, head: &Head<'_>, (): &mut (), (): &mut ()) -> Option<Finding> {
-        let request = head.request;
-        let headers = request.headers?;
-        let required = self.required_for(request.method)?;
-        let agent = headers.first("user-agent").unwrap_or_default().trim_ascii();
-        let traits = HeaderTraits::read(headers, Version::of(request.protocol));
-        let judgement = if agent.is_empty() { Judgement::Unremarkable } else { self.agents.judge(agent) };
-        if judgement == Judgement::Allowed {
-            return None;
-        }
-        missing_headers(required, request, &traits)
-            .or_else(|| suspicious_agent(&judgement, agent))
-            .or_else(|| wrong_version(request, &traits, agent))
-            .or_else(|| self.low_quality(request, &traits))
-            .or_else(|| unlikely_combination(&traits))
+        self.judge(head.request, head.path)
     }
 }
 
@@ -157,43 +203,111 @@ impl Detector for HeaderValidation {
 )]
 pub(crate) struct TooManyAgents(#[from] aho_corasick::BuildError);
 
-fn missing_headers(required: &[Box<str>], request: &Request<'_>, traits: &HeaderTraits) -> Option<Finding> {
-    let is_missing = |name: &str| match name {
-        "user-agent" => !traits.user_agent,
-        "accept" => !traits.accept && !traits.may_lack_accept(request.method),
-        other => request.header(other).is_none_or(|value| value.trim_ascii().is_empty()),
-    };
-    let first = required.iter().find(|name| is_missing(name))?;
-    let missing = required.iter().filter(|name| is_missing(name)).cloned().collect();
-    let nothing = Match::whole(Field::Header(first.clone()), b"");
-    Some(finding(Reason::MissingHeaders(missing)).with_match(nothing))
+impl Required {
+    /// Names in lower case with dashes; `HTTP_USER_AGENT`, as the original's users write it, is `user-agent`.
+    fn new(names: &[String]) -> Self {
+        let names: HeaderNames = names
+            .iter()
+            .map(|name| name.trim().to_ascii_lowercase().replace('_', "-"))
+            .filter(|name| !name.is_empty())
+            .map(|name| name.strip_prefix("http-").unwrap_or(&name).into())
+            .collect();
+        let has = |wanted: &str| names.iter().any(|name| &**name == wanted);
+        Self {
+            user_agent: has("user-agent"),
+            accept: has("accept"),
+            has_others: names.iter().any(|name| !matches!(&**name, "user-agent" | "accept")),
+            names,
+        }
+    }
+
+    /// What a browser, or a client that does not say what it is, lacks.
+    fn missing(&self, request: &Request<'_>, traits: &HeaderTraits) -> Option<Finding> {
+        let lacks_agent = self.user_agent && !traits.user_agent;
+        let lacks_accept = self.accept && !traits.accept && !traits.may_lack_accept(request.method);
+        if !lacks_agent && !lacks_accept && !self.has_others {
+            return None;
+        }
+        self.finding(&|name| match name {
+            "user-agent" => lacks_agent,
+            "accept" => lacks_accept,
+            other => lacks(request, other),
+        })
+    }
+
+    /// What a program lacks. It need not say what it accepts: many HTTP libraries do not.
+    fn missing_others(&self, request: &Request<'_>) -> Option<Finding> {
+        if !self.has_others {
+            return None;
+        }
+        self.finding(&|name| !matches!(name, "user-agent" | "accept") && lacks(request, name))
+    }
+
+    fn finding(&self, is_missing: &dyn Fn(&str) -> bool) -> Option<Finding> {
+        let first = self.names.iter().find(|name| is_missing(name))?;
+        let missing = self.names.iter().filter(|name| is_missing(name)).cloned().collect();
+        let nothing = Match::whole(Field::Header(first.clone()), b"");
+        Some(finding(Reason::MissingHeaders(missing)).with_match(nothing))
+    }
 }
 
-fn suspicious_agent(judgement: &Judgement<'_>, agent: &[u8]) -> Option<Finding> {
-    let (what, start, end) = match judgement {
-        Judgement::Unremarkable | Judgement::Allowed => return None,
-        Judgement::Tool { word, start, end } => (format!("Pattern: {word}"), *start, *end),
-        Judgement::TooShort => ("Too short".to_owned(), 0, agent.len()),
-        Judgement::TooLong => ("Too long".to_owned(), 0, agent.len()),
-    };
-    let matched = Match::new(Field::Header("user-agent".into()), agent, start, end);
-    Some(finding(Reason::SuspiciousUserAgent(what.into())).with_match(matched))
+fn lacks(request: &Request<'_>, name: &str) -> bool {
+    request.header(name).is_none_or(|value| value.trim_ascii().is_empty())
+}
+
+/// The finding about the first user agent that `judge` refuses.
+fn first_agent(headers: &dyn Headers, judge: &dyn Fn(&[u8]) -> Option<Refusal>) -> Option<Finding> {
+    let mut found = None;
+    headers.visit(&mut |name, value| {
+        if found.is_some() || !name.eq_ignore_ascii_case("user-agent") {
+            return;
+        }
+        let agent = value.trim_ascii();
+        found = judge(agent).map(|refusal| {
+            let matched = Match::new(Field::Header("user-agent".into()), agent, refusal.start, refusal.end);
+            finding(Reason::SuspiciousUserAgent(refusal.what.into())).with_match(matched)
+        });
+    });
+    found
+}
+
+/// A bare library is an honest client of an API or a webhook, but it does not read pages as people do. A request is one
+/// for a page if nothing about it speaks against that: it fetches, admits HTML, brings no credential and no body of data,
+/// and does not ask for a path of an API.
+fn fetched_page(request: &Request<'_>, path: &[u8], traits: &HeaderTraits) -> Option<Finding> {
+    if !matches!(request.method, "GET" | "HEAD")
+        || !traits.accepts_page
+        || traits.credentials
+        || traits.cookie
+        || traits.data_body
+        || is_for_programs(path)
+    {
+        return None;
+    }
+    first_agent(request.headers?, &AgentJudge::library)
+}
+
+/// Reports whether a version is one that the client does not speak, unless a proxy has changed it.
+fn is_odd_version(judgement: Judgement, version: Version) -> bool {
+    matches!(
+        (judgement, version),
+        (Judgement::ModernBrowser, Version::Http10) | (Judgement::OldBrowser, Version::Http2OrLater)
+    )
 }
 
 /// Browsers that claim a version of HTTP which they don't speak.
 ///
-/// A proxy in front may speak HTTP/1.0 to this service for everybody, as nginx did by default for twenty years: then
-/// the version is the proxy's, which shows by its headers or by the `Connection: close` that nginx sends. Internet
-/// Explorer 11 speaks HTTP/2 and calls itself Mozilla/4.0 where it imitates older versions.
-fn wrong_version(request: &Request<'_>, traits: &HeaderTraits, agent: &[u8]) -> Option<Finding> {
-    let what = match traits.version {
-        Version::Http10 if !traits.proxied && !traits.connection_close && is_modern_browser(agent) => {
-            "Modern browser with HTTP/1.0"
-        }
-        Version::Http2OrLater if holds(agent, b"mozilla/4.0") && !holds(agent, b"trident/7.") => {
-            "HTTP/2 with old browser user agent"
-        }
-        _ => return None,
+/// A proxy in front may speak another version to this service than the client spoke to it, as nginx did with HTTP/1.0 by
+/// default for twenty years: then the version is the proxy's, which shows by its headers or by the `Connection: close`
+/// that nginx sends.
+fn wrong_version(request: &Request<'_>, traits: &HeaderTraits, judgement: Judgement) -> Option<Finding> {
+    if !is_odd_version(judgement, traits.version) || traits.proxied || traits.connection_close {
+        return None;
+    }
+    let what = if judgement == Judgement::ModernBrowser {
+        "Modern browser with HTTP/1.0"
+    } else {
+        "HTTP/2 with old browser user agent"
     };
     let matched = Match::whole(Field::Protocol, request.protocol.as_bytes());
     Some(finding(Reason::SuspiciousHeaders(what)).with_match(matched))
@@ -201,8 +315,8 @@ fn wrong_version(request: &Request<'_>, traits: &HeaderTraits, agent: &[u8]) -> 
 
 /// Browsers name at least the languages or the encodings that they take, with any kind of request.
 fn unlikely_combination(traits: &HeaderTraits) -> Option<Finding> {
-    // Programs that call an API, such as webhooks, post JSON and name neither.
-    if traits.accept_language || traits.accept_encoding || traits.json_body {
+    // Programs that call an API, such as webhooks, often name neither.
+    if traits.accept_language || traits.accept_encoding || traits.data_body || traits.credentials {
         return None;
     }
     if traits.accept_anything {
@@ -215,27 +329,8 @@ fn unlikely_combination(traits: &HeaderTraits) -> Option<Finding> {
         .then(|| finding(Reason::SuspiciousHeaders("Missing all browser-standard headers")))
 }
 
-fn is_modern_browser(agent: &[u8]) -> bool {
-    [&b"chrome/"[..], b"firefox/", b"safari/", b"edg/"].into_iter().any(|name| holds(agent, name))
-}
-
-/// Whether `agent` holds `needle`, in any case. The needles are few and short, and it is asked for odd versions only.
-fn holds(agent: &[u8], needle: &[u8]) -> bool {
-    agent.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle))
-}
-
 fn finding(reason: Reason) -> Finding {
     Finding::block(Protection::HeaderValidation, reason)
-}
-
-/// Names in lower case with dashes; `HTTP_USER_AGENT`, as the original's users write it, is `user-agent`.
-fn header_names(names: &[String]) -> HeaderNames {
-    names
-        .iter()
-        .map(|name| name.trim().to_ascii_lowercase().replace('_', "-"))
-        .filter(|name| !name.is_empty())
-        .map(|name| name.strip_prefix("http-").unwrap_or(&name).into())
-        .collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use std::sync::LazyLock;
 
 use super::*;
+use crate::bots::BotPolicy;
 use crate::detect::tests::head_of;
 use crate::timestamp::Timestamp;
 
@@ -88,7 +89,9 @@ fn what_browsers_send_without_accept_passes() {
     let settings = HeaderValidationSettings::default();
     assert_eq!(inspect(&settings, request("POST", "HTTP/1.1"), &report), None);
     assert_eq!(get(&report).as_deref(), Some("Missing required headers: accept"));
-    assert!(inspect(&settings, request("POST", "HTTP/1.1"), &report[..3]).is_some());
+    // Chromium's update checks name no languages.
+    assert_eq!(inspect(&settings, request("POST", "HTTP/1.1"), &report[..3]), None);
+    assert!(inspect(&settings, request("POST", "HTTP/1.1"), &report[..2]).is_some());
 }
 
 #[test]
@@ -142,6 +145,122 @@ fn tools_are_refused_with_the_place_that_gave_them_away() {
             format!("Suspicious user agent: {what}")
         );
     }
+}
+
+#[test]
+fn machines_that_name_themselves_pass() {
+    for headers in [
+        // Health probes and monitors.
+        &[("User-Agent", "kube-probe/1.29"), ("Accept", "*/*"), ("Connection", "close")][..],
+        &[("User-Agent", "GoogleHC/1.0"), ("Connection", "Keep-alive")],
+        &[
+            ("User-Agent", "ELB-HealthChecker/2.0"),
+            ("Connection", "close"),
+            ("Accept-Encoding", "gzip, compressed"),
+        ],
+        &[("User-Agent", "Blackbox Exporter/0.24.0"), ("Accept-Encoding", "gzip")],
+        &[
+            ("User-Agent", "Mozilla/5.0+(compatible; UptimeRobot/2.0; http://www.uptimerobot.com/)"),
+            ("Accept", "*/*"),
+        ],
+        // Apps.
+        &[("User-Agent", "okhttp/4.12.0"), ("Accept-Encoding", "gzip"), ("Connection", "Keep-Alive")],
+        &[("user-agent", "Dart/3.1 (dart:io)"), ("accept-encoding", "gzip")],
+        &[("User-Agent", "Shop/12 CFNetwork/1474 Darwin/23.0.0"), ("Accept", "*/*")],
+        &[("user-agent", "node"), ("accept", "*/*"), ("accept-language", "*"), ("sec-fetch-mode", "cors")],
+        &[("User-Agent", "MyApp/1"), ("Accept", "*/*")],
+        // Feed readers and previews.
+        &[("User-Agent", "Feedly/1.0 (+http://www.feedly.com/fetcher.html)"), ("Accept", "*/*")],
+        &[("User-Agent", "facebookexternalhit/1.1"), ("Accept", "*/*"), ("Range", "bytes=0-524287")],
+        &[
+            ("User-Agent", "Mozilla/5.0 (compatible; UnheardOf/1.0; +https://unheard.example/)"),
+            ("Accept", "*/*"),
+        ],
+    ] {
+        for protocol in ["HTTP/1.0", "HTTP/1.1", "HTTP/2.0"] {
+            assert_eq!(reason(protocol, headers), None, "{headers:?}");
+        }
+    }
+}
+
+#[test]
+fn webhooks_pass() {
+    let settings = HeaderValidationSettings::default();
+    let form = ("Content-Type", "application/x-www-form-urlencoded");
+    let json = ("Content-Type", "application/json");
+    for headers in [
+        &[
+            ("User-Agent", "Slackbot 1.0 (+https://api.slack.com/robots)"),
+            ("Accept", "application/json,*/*"),
+            form,
+        ][..],
+        &[("User-Agent", "TwilioProxy/1.1"), ("X-Twilio-Signature", "c2lnbmF0dXJl"), ("Accept", "*/*"), form],
+        &[("User-Agent", "PayPal IPN ( https://www.paypal.com/ipn )"), form],
+        &[
+            ("User-Agent", "GitHub-Hookshot/044aadd"),
+            ("Accept", "*/*"),
+            ("X-Hub-Signature-256", "sha256=0"),
+            json,
+        ],
+        &[("User-Agent", "python-requests/2.31.0"), ("Accept", "*/*"), json],
+        &[("User-Agent", "Go-http-client/1.1"), ("Accept-Encoding", "gzip"), form],
+        &[("User-Agent", CHROME), ("Accept", "*/*"), ("Stripe-Signature", "t=1,v1=0"), form],
+        &[("User-Agent", CHROME), ("Content-Type", "text/xml"), ("Accept-Encoding", "gzip")],
+    ] {
+        assert_eq!(inspect(&settings, request("POST", "HTTP/1.1"), headers), None, "{headers:?}");
+    }
+}
+
+#[test]
+fn libraries_are_blocked_only_where_they_fetch_pages() {
+    let curl = ("User-Agent", "curl/8.5.0");
+    for page in [&[curl, ("Accept", "*/*")][..], &[curl, ("Accept", PAGE)], &[curl]] {
+        assert_eq!(get(page).as_deref(), Some("Suspicious user agent: Pattern: curl"), "{page:?}");
+    }
+    for other in [
+        ("Accept", "application/json"),
+        ("Accept", "image/png"),
+        ("Authorization", "Bearer x"),
+        ("X-Api-Key", "x"),
+        ("Cookie", "session=x"),
+        ("Content-Type", "application/json"),
+    ] {
+        assert_eq!(get(&[curl, other]), None, "{other:?}");
+    }
+    let settings = HeaderValidationSettings::default();
+    let headers = [curl, ("Accept", "*/*")];
+    for (method, blocked) in [("HEAD", true), ("POST", false), ("PUT", false), ("OPTIONS", false)] {
+        let finding = inspect(&settings, request(method, "HTTP/1.1"), &headers);
+        assert_eq!(finding.is_some(), blocked, "{method}");
+    }
+    let headers = headers.to_vec();
+    let request = request("GET", "HTTP/1.1").with_headers(&headers);
+    for (path, blocked) in [("/search", true), ("/api/items", false), ("/v1/items", false), ("/feed", false)]
+    {
+        assert_eq!(DETECTOR.judge(&request, path.as_bytes()).is_some(), blocked, "{path}");
+    }
+}
+
+#[test]
+fn second_user_agent_does_not_hide_a_scanner() {
+    let headers =
+        [("User-Agent", CHROME), ("User-Agent", "sqlmap/1.8"), ("Accept", PAGE), ("Accept-Language", "de")];
+    assert_eq!(get(&headers).as_deref(), Some("Suspicious user agent: Pattern: sqlmap"));
+}
+
+#[test]
+fn bot_settings_decide_by_class() {
+    let bots =
+        BotSettings { ai_crawler: BotPolicy::Block, library: BotPolicy::Allow, ..BotSettings::default() };
+    let detector = HeaderValidation::new(&HeaderValidationSettings::default()).unwrap().with_bots(&bots);
+    let verdict = |agent: &'static str| {
+        let headers = vec![("User-Agent", agent), ("Accept", "*/*")];
+        let request = request("GET", "HTTP/1.1").with_headers(&headers);
+        detector.judge(&request, b"/").map(|finding| finding.reason.to_string())
+    };
+    assert_eq!(verdict("GPTBot/1.2").as_deref(), Some("Suspicious user agent: Bot class ai_crawler: GPTBot"));
+    assert_eq!(verdict("curl/8.5"), None);
+    assert_eq!(verdict("sqlmap curl/8.5").as_deref(), Some("Suspicious user agent: Pattern: sqlmap"));
 }
 
 #[test]
