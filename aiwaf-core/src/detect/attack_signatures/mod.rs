@@ -37,8 +37,8 @@ pub use rule_set::TooManyRules;
 pub use settings::{AttackSignaturesSettings, SignatureExclusion};
 
 use self::clean_values::CleanValues;
-use self::rule::{Rule, built_in};
 use self::keyed_hash::Tag;
+use self::rule::{Rule, built_in};
 use self::rule_set::{Candidates, RuleSet};
 use self::scan::Occurrences;
 use self::target::Target;

@@ -283,39 +283,38 @@ fn letter(byte: u8) -> u64 {
 /// A letter for each byte, the same for all white space, for all other control characters, for all bytes of UTF-8, and for
 /// the two cases of a letter.
 ///
-/// Common bytes have the lowest letters, so that ordinary text uses few cache lines of [`Scanner::known`].
+/// Common bytes have letters in a row, so that ordinary text uses few cache lines of [`Scanner::known`]; and only rare
+/// ones have letters that are the same modulo 64.
 const LETTERS: [u8; 256] = {
+    const CONTROL: u8 = 0;
+    const UNICODE: u8 = 1;
     let mut letters = [u8::MAX; 256];
-    let mut next = 0;
-    while (next as usize) < COMMON_BYTES.len() {
-        let byte = COMMON_BYTES[next as usize];
+    let mut next = UNICODE + 1;
+    let mut index = 0;
+    while index < LETTERS_IN_ORDER.len() {
+        let byte = LETTERS_IN_ORDER[index];
         letters[byte as usize] = next;
         letters[byte.to_ascii_uppercase() as usize] = next;
         next += 1;
+        index += 1;
     }
-    let (control, unicode) = (next, next + 1);
-    next += 2;
-    let mut index = 0;
+    index = 0;
     while index < 256 {
         #[allow(clippy::cast_possible_truncation)] // the index of a table for bytes
         let byte = index as u8;
         letters[index] = match byte {
             b'\t'..=b'\r' => letters[b' ' as usize],
-            0..=0x1f | 0x7f => control,
-            0x80.. => unicode,
-            _ if letters[index] != u8::MAX => letters[index],
-            _ => {
-                next += 1;
-                next - 1
-            }
+            0..=0x1f | 0x7f => CONTROL,
+            0x80.. => UNICODE,
+            _ => letters[index],
         };
         index += 1;
     }
     letters
 };
 
-/// What ordinary requests consist of, the most common bytes together.
-const COMMON_BYTES: &[u8] = b"aeinorst01234567cdlmpu89bfghvwxk-=./_&;%jqyz:,?+ ";
+/// All bytes that have a letter of their own, in the order of the letters.
+const LETTERS_IN_ORDER: &[u8] = b"!\"#$'(aeinorst01234567cdlmpu89bfghvwxk-=./_&;%jqyz:,?+ )*<>@[\\]^`{|}~";
 
 #[cfg(test)]
 mod tests {
@@ -348,6 +347,15 @@ mod tests {
             let expected = (0..lower.len()).filter(|&number| plain.contains(lower[number]));
             prop_assert_eq!(found(&lower, &text), expected.collect());
         }
+    }
+
+    #[test]
+    fn every_byte_has_a_letter() {
+        let mut letters: Vec<u8> = (b' '..0x7f).map(|byte| LETTERS[usize::from(byte)]).collect();
+        letters.sort_unstable();
+        letters.dedup();
+        // Of 95 printable bytes, 26 are the other case of another.
+        assert_eq!(letters, (2..71).collect::<Vec<u8>>());
     }
 
     #[test]
