@@ -32,11 +32,14 @@ const WAYS: usize = 3;
 /// Bits of [`Set::recent`] that say which values were asked for lately.
 const USED: u64 = (1 << WAYS) - 1;
 
-/// Bit of [`Set::recent`] that says that another value was judged since the candidate.
-const AGED: u64 = 1 << WAYS;
+/// Bits of [`Set::recent`] that say how many other values were judged since the candidate, up to three.
+const AGE: u64 = 3 << WAYS;
+
+/// Another value more in [`AGE`].
+const OLDER: u64 = 1 << WAYS;
 
 /// Bits of [`Set::recent`] that are those of the candidate's tag.
-const CANDIDATE: u64 = !(USED | AGED);
+const CANDIDATE: u64 = !(USED | AGE);
 
 /// One cache line.
 #[repr(align(64))]
@@ -89,10 +92,10 @@ impl CleanValues {
         let Some(set) = self.set(low, high) else { return };
         let recent = set.recent.load(Ordering::Relaxed);
         if (recent ^ high) & CANDIDATE != 0 {
-            // A candidate stays for one other value, or else two that come in turns would both never be admitted. What
-            // another thread notes meanwhile may get lost, which costs a second judgment.
-            let is_replaced = recent & AGED != 0 || recent & CANDIDATE == 0;
-            let next = if is_replaced { recent & USED | high & CANDIDATE } else { recent | AGED };
+            // A candidate stays for three others: values that come in turns must not keep each other out. What another
+            // thread notes meanwhile may get lost, which costs a second judgment.
+            let is_replaced = recent & AGE == AGE || recent & CANDIDATE == 0;
+            let next = if is_replaced { recent & USED | high & CANDIDATE } else { recent + OLDER };
             set.recent.store(next, Ordering::Relaxed);
             return;
         }
@@ -169,9 +172,12 @@ mod tests {
     #[test]
     fn values_in_turns_are_both_admitted() {
         let values = CleanValues::new();
-        let judged = (0..600).cycle().take(600 * 8).filter(|number| !judge(&values, *number)).count();
-        assert!(judged < 600 * 4, "{judged}");
-        assert!((0..600).filter(|number| judge(&values, *number)).count() > 590);
+        for number in (0..600).cycle().take(600 * 12) {
+            judge(&values, number);
+        }
+        // Some share a set with more than there is room for.
+        let known = (0..600).filter(|number| judge(&values, *number)).count();
+        assert!(known > 580, "{known}");
     }
 
     #[test]

@@ -5,7 +5,8 @@
 pub(super) enum HeaderKind {
     /// `Cookie`, taken apart and judged cookie by cookie; remembered for the client only.
     Cookie,
-    /// What a client program sends with the same values again and again; the number stands for the name.
+    /// What a client program sends with the same values again and again, whatever it asks for; the number stands for the
+    /// name. `Host` and `Origin` differ from site to site, and would make as many lists of such headers.
     Common(u8),
     /// `Referer`.
     Referer,
@@ -46,11 +47,9 @@ impl HeaderKind {
         let (candidate, kind): (&[u8], _) = match name.len() {
             2 => (b"te", Self::Common(2)),
             3 => (b"dnt", Self::Common(3)),
-            4 => (b"host", Self::Common(4)),
             6 => match letter(0) {
                 b'a' => (b"accept", Self::Common(5)),
                 b'c' => (b"cookie", Self::Cookie),
-                b'o' => (b"origin", Self::Common(6)),
                 _ => (b"pragma", Self::Common(7)),
             },
             7 => match letter(0) {
@@ -113,6 +112,7 @@ mod tests {
             ("sec-fetch-moda", HeaderKind::Other),
             ("accept-language", HeaderKind::Common(21)),
             ("authorization", HeaderKind::Secret),
+            ("host", HeaderKind::Other),
             ("", HeaderKind::Other),
             ("x-forwarded-for", HeaderKind::Other),
             ("upgrade-insecure-requests-", HeaderKind::Other),

@@ -160,7 +160,7 @@ mod tests {
         assert!(key.tag(1, &[b'a'; 4000]).is_some());
         assert_eq!(key.tag(1, &[b'a'; 5000]), None);
         let mut digest = key.digest();
-        (0..PAIRS + 1).for_each(|_| digest.add(1, b""));
+        (0..=PAIRS).for_each(|_| digest.add(1, b""));
         assert_eq!(digest.tag(), None);
     }
 }

