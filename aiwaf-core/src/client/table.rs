@@ -13,6 +13,9 @@ pub(crate) trait Record: Default {
     /// Bytes that the record holds on the heap, beside its own size. Called before and after each change, so it has to be
     /// cheap.
     fn heap_bytes(&self) -> usize;
+
+    /// The mark of a client that was seen lately, which the table keeps: inside the record, where it takes no room.
+    fn touched(&mut self) -> &mut bool;
 }
 
 /// A bounded map from clients to their records.
@@ -47,7 +50,6 @@ struct Shard<R> {
 
 struct Entry<R> {
     key: ClientKey,
-    touched: bool,
     record: R,
 }
 
@@ -128,7 +130,7 @@ impl<R: Record> Shard<R> {
     fn change<T>(&mut self, position: usize, touch: bool, change: impl FnOnce(&mut R) -> T) -> (T, bool) {
         // The index holds positions of `entries` and nothing else.
         let entry = &mut self.entries[position];
-        entry.touched |= touch;
+        *entry.record.touched() |= touch;
         let before = entry.record.heap_bytes();
         let result = change(&mut entry.record);
         let after = entry.record.heap_bytes();
@@ -147,7 +149,7 @@ impl<R: Record> Shard<R> {
             self.entries
                 .reserve_exact((position / 2).max(4).min(limits.clients.saturating_sub(position)).max(1));
         }
-        self.entries.push(Entry { key, touched: false, record: R::default() });
+        self.entries.push(Entry { key, record: R::default() });
         let entries = &self.entries;
         let hash_of = |&position: &u32| hash_at(entries, position, hasher);
         self.index.insert_unique(hash, u32::try_from(position).unwrap_or(u32::MAX), hash_of);
@@ -171,9 +173,9 @@ impl<R: Record> Shard<R> {
             if self.hand >= self.entries.len() {
                 self.hand = 0;
             }
-            match self.entries.get_mut(self.hand) {
-                Some(entry) if entry.touched => entry.touched = false,
-                _ => break,
+            let Some(entry) = self.entries.get_mut(self.hand) else { break };
+            if !std::mem::take(entry.record.touched()) {
+                break;
             }
             self.hand += 1;
         }
@@ -221,11 +223,16 @@ mod tests {
     struct Count {
         count: u32,
         heap: Vec<u8>,
+        touched: bool,
     }
 
     impl Record for Count {
         fn heap_bytes(&self) -> usize {
             self.heap.capacity()
+        }
+
+        fn touched(&mut self) -> &mut bool {
+            &mut self.touched
         }
     }
 

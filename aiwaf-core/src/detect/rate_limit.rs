@@ -203,10 +203,14 @@ mod tests {
     #[test]
     fn original_defect_15_exactly_the_limit_passes_under_concurrency() {
         #[derive(Default)]
-        struct Record(ClientWindows);
+        struct Record(ClientWindows, bool);
         impl crate::client::Record for Record {
             fn heap_bytes(&self) -> usize {
                 0
+            }
+
+            fn touched(&mut self) -> &mut bool {
+                &mut self.1
             }
         }
         let limiter =

