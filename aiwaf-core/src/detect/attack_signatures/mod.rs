@@ -36,7 +36,7 @@ use self::rule_set::{Candidates, RuleSet};
 use self::scan::Occurrences;
 use self::target::Target;
 use super::Inspection;
-use crate::body::{self, BodyLimits};
+use crate::body::{BodyHead, BodyLimits, BodyReader};
 use crate::decode::{
     Form, Forms, Parameter, Part, Place, cookie_parameters, normalize_pattern, urlencoded_parameters,
 };
@@ -52,6 +52,7 @@ pub(crate) struct AttackSignatures {
     demoted: Vec<Box<str>>,
     exclusions: Vec<Exclusion>,
     limits: BodyLimits,
+    max_body_bytes: usize,
 }
 
 /// Why the rules can't be used.
@@ -157,11 +158,11 @@ impl AttackSignatures {
             demoted: settings.demoted_rules.iter().map(|id| id.as_str().into()).collect(),
             exclusions: settings.exclusions.iter().map(Exclusion::new).collect(),
             limits: BodyLimits {
-                max_bytes: settings.max_body_bytes,
                 max_fields: settings.max_fields,
                 max_depth: settings.max_depth,
                 max_file_bytes: settings.max_file_bytes,
             },
+            max_body_bytes: settings.max_body_bytes,
         })
     }
 
@@ -349,11 +350,26 @@ impl Judge<'_> {
     }
 
     fn judge_body(&mut self, request: &Request<'_>, forms: &mut Forms) {
+        if request.body.is_empty() {
+            return;
+        }
+        let mut head = BodyHead::default();
+        if let Some(headers) = request.headers {
+            headers.visit(&mut |name, value| {
+                if name.eq_ignore_ascii_case("content-type") {
+                    head.add(value);
+                }
+            });
+        }
         let content_type = request.header("content-type");
-        let limits = &self.signatures.limits;
-        let outcome = body::fields(content_type, request.body, limits, &mut |parameter| {
-            self.judge_parameter(&parameter, forms);
-        });
+        let signatures = self.signatures;
+        let reader = BodyReader::new(head, &signatures.limits);
+        let mut visit = |parameter: Parameter<'_>| self.judge_parameter(&parameter, forms);
+        let outcome = if request.body.len() < signatures.max_body_bytes {
+            reader.finish_with(request.body, &mut visit)
+        } else {
+            reader.cut_off(request.body, &mut visit)
+        };
         // What is remarkable about the whole stands in its content type and its beginning.
         let whole = Value { target: Target::BodyText, place: Place::Content, name: b"", text: b"" };
         let shown = content_type.unwrap_or_default();
