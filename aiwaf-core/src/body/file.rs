@@ -98,8 +98,7 @@ impl File {
         }
         let shown = self.beginning.get(..self.max_bytes).unwrap_or(&self.beginning);
         sink.give(name, shown, Part::FileContent);
-        let is_pickle = self.kind == FileKind::Body && runnable::is_pickle(&self.beginning);
-        if is_pickle || runnable::is_serialized(&self.beginning) {
+        if runnable::is_serialized(&self.beginning) {
             sink.mark(BodyMark::SerializedObject);
         }
         if self.beginning.len() > self.max_bytes {

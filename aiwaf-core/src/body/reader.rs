@@ -7,6 +7,7 @@ use super::json::Json;
 use super::file::{File, FileKind};
 use super::multipart::Multipart;
 use super::protobuf::Protobuf;
+use super::runnable;
 use super::sink::Sink;
 use super::sniff;
 use super::text_check::TextCheck;
@@ -254,10 +255,15 @@ impl Reader {
                 let rest = data.trim_ascii_start();
                 let format = match rest {
                     [] if last => Some(declared.unwrap_or(BodyFormat::Text)),
-                    [] => None,
+                    // Enough to tell a serialized object.
+                    [] | [0 | 0x80 | 0xac, ..] if rest.len() < 16 && !last => None,
                     _ => sniff::choose(declared, rest, last),
                 };
                 let Some(format) = format else { return rest };
+                let is_any = matches!(declared, None | Some(BodyFormat::Binary));
+                if runnable::is_serialized(rest) || is_any && runnable::is_pickle(rest) {
+                    self.outcome.mark(BodyMark::SerializedObject);
+                }
                 (rest, format)
             }
         };

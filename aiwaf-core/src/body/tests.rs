@@ -1,6 +1,7 @@
 //! What is found in bodies, and what is marked.
 
 use super::*;
+use crate::decode::Part;
 
 /// What is found in a body, as `part name=value`, and what became of it.
 fn found(content_type: &str, body: &str, limits: &BodyLimits) -> (Vec<String>, BodyOutcome) {
@@ -56,8 +57,6 @@ fn a_key_is_given_again_only_on_another_path() {
 #[test]
 fn broken_json_is_raw_from_where_it_breaks() {
     for (body, rest) in [
-    
-        (r#"{"a": "x\q"}"#, r#""x\q"}"#),
         (r#"{"a": 1.}"#, "1.}"),
         (r#"{"a": 1]"#, "]"),
         (r#"{"a": 1,}"#, "}"),
@@ -66,6 +65,17 @@ fn broken_json_is_raw_from_where_it_breaks() {
         let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
         check("application/json", body, &expected, BodyFormat::Json, &[BodyMark::Malformed]);
     }
+}
+
+#[test]
+fn what_lenient_json_parsers_accept_is_judged() {
+    let malformed = &[BodyMark::Malformed];
+    check("application/json", r#"{"a": 1.,"it's"}"#, &["Name a=a", "Value =it's", "Raw =1.,\"it's\"}"], BodyFormat::Json, malformed);
+    check("application/json", "{'a': 'x'}", &["Value =a", "Value =x", "Raw ='a': 'x'}"], BodyFormat::Json, malformed);
+    check("application/json", r#"{"a": "x\q\u00g"}"#, &["Name a=a", "Value a=xqu00g"], BodyFormat::Json, malformed);
+    let commented = r#"{/* b */"a" // c
+        : "x"}"#;
+    check("application/json", commented, &["Raw = b ", "Name a=a", "Raw = c", "Value a=x"], BodyFormat::Json, &[BodyMark::JsonComment]);
 }
 
 #[test]
@@ -191,4 +201,254 @@ fn body_that_is_cut_off_is_not_malformed() {
             assert!(found.iter().any(|value| value.starts_with("some")), "{found:?}");
         }
     }
+}
+
+/// The marks of a body with these content types, without [`BodyMark::Ambiguous`].
+fn marks(content_types: &[&str], body: &[u8]) -> Vec<BodyMark> {
+    let head = BodyHead::new(content_types.iter().map(|value| value.as_bytes()));
+    let outcome = BodyReader::new(head, &BodyLimits::default()).finish_with(body, &mut |_| {});
+    outcome.marks().filter(|mark| *mark != BodyMark::Ambiguous).collect()
+}
+
+/// A form with one part, of which the head is given.
+fn part(head: &str) -> String {
+    format!("--b\r\n{head}\r\n\r\nv\r\n--b--\r\n")
+}
+
+const FORM: &str = "multipart/form-data; boundary=b";
+
+const DISPOSITION: &str = "Content-Disposition: form-data; name=\"a\"";
+
+/// The kinds of discrepancies of "WAFFLED" (arXiv 2503.10846), and others.
+#[test]
+fn content_types_that_parsers_read_differently_are_marked() {
+    use BodyMark::{BadBoundary, BadQuoting, DuplicateContentType, DuplicateParameter, HidingCharset, MissingBoundary};
+    let body = part(DISPOSITION);
+    for (content_types, expected) in [
+        (&["multipart/form-data; boundary=b", "multipart/form-data; boundary=c"][..], &[DuplicateContentType][..]),
+        (&["multipart/form-data; boundary=b", "application/json"], &[DuplicateContentType]),
+        (&["multipart/form-data; boundary=b", "multipart/form-data; boundary=b"], &[]),
+        (&["multipart/form-data; boundary=b; boundary=c"], &[DuplicateParameter]),
+        (&["multipart/form-data; boundary=b; Boundary*=c"], &[DuplicateParameter]),
+        (&["multipart/form-data; boundary=b; charset=utf-8; charset=utf-7"], &[HidingCharset, DuplicateParameter]),
+        (&["multipart/form-data; boundary*0=b; boundary*1=c"], &[DuplicateParameter, MissingBoundary]),
+        (&["multipart/form-data"], &[MissingBoundary]),
+        (&["multipart/form-data; boundary=\"\""], &[MissingBoundary]),
+        (&["multipart/form-data; boundary=b,c"], &[BadBoundary]),
+        (&["multipart/form-data; boundary=\"b\"c"], &[BadQuoting, BadBoundary]),
+        (&["multipart/form-data; boundary=\"b"], &[BadQuoting]),
+        (&["multipart/form-data; boundary=\"b\""], &[]),
+        (&["multipart/form-data;boundary=b;charset=UTF-8"], &[]),
+        (&["Multipart/Form-Data; Boundary = b"], &[]),
+    ] {
+        assert_eq!(marks(content_types, body.as_bytes()), expected, "{content_types:?}");
+    }
+    for (boundary, is_good) in [
+        ("----WebKitFormBoundary7MA4YWxkTrZu0gW", true),
+        ("---------------------------735323031399963166993862150", true),
+        ("----=_Part_1_2067435163.1513348439155", true),
+        ("\"gc0pJq0M:08jU534c0p'()+_,-./:=?\"", false),
+        ("\"gc0pJq0M:08jU534c0p'()+_-./:=?\"", true),
+        ("b@c", false),
+        ("\"b \"", false),
+        (&"b".repeat(71), false),
+    ] {
+        let body = body.replace("--b", &format!("--{}", boundary.trim_matches('"')));
+        let found = marks(&[&format!("multipart/form-data; boundary={boundary}")], body.as_bytes());
+        assert_eq!(found.is_empty(), is_good, "{boundary}: {found:?}");
+    }
+}
+
+#[test]
+fn parts_that_parsers_read_differently_are_marked() {
+    use BodyMark::{AmbiguousPart, BadPartHeader, BadQuoting, DuplicateParameter, EncodedPart, HidingCharset};
+    for (head, expected) in [
+        (&*format!("{DISPOSITION}; name=\"b\""), &[AmbiguousPart, DuplicateParameter][..]),
+        (&format!("{DISPOSITION}; filename=\"x\"; filename=\"y\""), &[AmbiguousPart, DuplicateParameter]),
+        (&format!("{DISPOSITION}; filename*0=x; filename*1=y"), &[AmbiguousPart, DuplicateParameter]),
+        (&format!("{DISPOSITION}; filename=\"x\"; filename*=UTF-8''%C3%A9"), &[]),
+        ("Content-Disposition: form-data; name=\"a\"b", &[BadQuoting]),
+        ("Content-Disposition: form-data; name=\"a", &[BadQuoting]),
+        ("Content-Disposition: form-data;\r\n name=\"a\"", &[AmbiguousPart, BadPartHeader]),
+        (&format!("{DISPOSITION}\r\n{DISPOSITION}"), &[AmbiguousPart, DuplicateParameter, BadPartHeader]),
+        ("Content-Disposition : form-data; name=\"a\"", &[BadPartHeader]),
+        ("Content-Disposition: form-da\0a; name=\"a\"", &[BadPartHeader]),
+        ("no colon", &[AmbiguousPart, BadPartHeader]),
+        ("", &[AmbiguousPart]),
+        (&format!("{DISPOSITION}\r\nContent-Transfer-Encoding: base64"), &[EncodedPart]),
+        (&format!("{DISPOSITION}\r\nContent-Transfer-Encoding: Quoted-Printable"), &[EncodedPart]),
+        (&format!("{DISPOSITION}\r\nContent-Transfer-Encoding: binary"), &[]),
+        (&format!("{DISPOSITION}\r\nContent-Type: text/plain; charset=iso-2022-jp"), &[HidingCharset]),
+        (&format!("{DISPOSITION}\r\nContent-Type: text/plain; charset=ibm037"), &[HidingCharset]),
+        (&format!("{DISPOSITION}\r\nContent-Type: text/plain;charset=UTF-8\r\nContent-Length: 1"), &[]),
+        (&format!("content-disposition: form-data; name=_charset_\r\n\r\nutf-7\r\n--b\r\n{DISPOSITION}"), &[HidingCharset]),
+    ] {
+        let head = if head.is_empty() { "Content-Type: text/plain" } else { head };
+        assert_eq!(marks(&[FORM], part(head).as_bytes()), expected, "{head}");
+    }
+}
+
+#[test]
+fn delimiters_that_parsers_read_differently_are_marked() {
+    use BodyMark::{BadPartHeader, BareLineFeed, LooseDelimiter, Malformed, UnclosedMultipart};
+    for (body, expected) in [
+        (part(DISPOSITION).replace("v\r\n--b--", "v--b--"), &[Malformed, LooseDelimiter, UnclosedMultipart][..]),
+        (part(DISPOSITION).replace("v\r\n--b--", "v\r--b--"), &[Malformed, LooseDelimiter, UnclosedMultipart]),
+        (part(DISPOSITION).replace("v\r\n--b--", "v\n--b--"), &[BareLineFeed]),
+        (part(DISPOSITION).replace("\r\n", "\n"), &[BareLineFeed]),
+        (part(DISPOSITION).replace("--b\r\n", "--b \r\n"), &[LooseDelimiter]),
+        (part(DISPOSITION).replace("--b\r\n", "--bc\r\n"), &[Malformed, LooseDelimiter]),
+        (part(DISPOSITION).replace("--b--\r\n", ""), &[Malformed, UnclosedMultipart]),
+        (part(DISPOSITION).replace("\r\n\r\nv", ""), &[Malformed, BadPartHeader]),
+        (format!("{}trailing", part(DISPOSITION)), &[Malformed]),
+    ] {
+        let found = marks(&[FORM], body.as_bytes());
+        assert!(expected.iter().all(|mark| found.contains(mark)), "{body:?}: {found:?}");
+    }
+}
+
+#[test]
+fn encoded_parts_are_judged_decoded() {
+    let head = format!("{DISPOSITION}\r\nContent-Transfer-Encoding: base64");
+    let (found, _) = found(FORM, &part(&head).replace("\r\nv\r\n", "\r\nPHNjcmlwdD4=\r\n"), &BodyLimits::default());
+    assert!(found.contains(&"Value a=<script>".to_owned()), "{found:?}");
+    let head = format!("{DISPOSITION}\r\nContent-Type: text/plain; charset=utf-7");
+    let (found, _) = self::found(FORM, &part(&head).replace("\r\nv\r\n", "\r\n+ADw-b>\r\n"), &BodyLimits::default());
+    assert!(found.contains(&"Value a=<b>".to_owned()), "{found:?}");
+}
+
+#[test]
+fn texts_with_file_names_are_judged_as_fields_if_they_could_be() {
+    let is_value = |head: &str, content: &str| {
+        let body = part(&format!("{DISPOSITION}; {head}")).replace("\r\nv\r\n", &format!("\r\n{content}\r\n"));
+        let (found, outcome) = found(FORM, &body, &BodyLimits::default());
+        assert_eq!(outcome.marks().count(), 0);
+        found.iter().any(|field| field.starts_with("Value a="))
+    };
+    assert!(is_value("filename=\"x.txt\"", "' or 1=1--"));
+    assert!(is_value("filename=\"\"", &"long text\n".repeat(1000)));
+    let source = "use std::fs;\n\nfn main() {\n    let text = fs::read_to_string(\"a\");\n    println!(\"{text:?}\");\n}\n";
+    assert!(!is_value("filename=\"main.rs\"", source));
+    assert!(!is_value("filename=\"a.bin\"", "\u{1}\u{2}\u{3}\0"));
+    assert!(!is_value("filename=\"\"", &"\u{1}\u{2}\u{3}\0".repeat(1000)));
+}
+
+#[test]
+fn what_can_run_is_found_anywhere_in_a_file() {
+    for text in ["<?php system('id');", "<%@ page language=\"java\" %>", "<script>x</script>", "#!/bin/sh\n", "<?= `id` ?>"] {
+        let padding = "\u{1}\u{2}x".repeat(7000);
+        let body = part(&format!("{DISPOSITION}; filename=\"x.png\""))
+            .replace("\r\nv\r\n", &format!("\r\n{padding}{text}{padding}\r\n"));
+        let (found, _) = found(FORM, &body, &BodyLimits::default());
+        assert!(found.iter().any(|field| field.starts_with(&format!("FileContent a={text}"))), "{text}");
+        assert!(found.iter().map(String::len).sum::<usize>() < 10_000);
+    }
+}
+
+#[test]
+fn serialized_objects_are_marked() {
+    let java = b"\xac\xed\x00\x05sr\x00\x11java.util.HashMap";
+    let dotnet = b"\x00\x01\x00\x00\x00\xff\xff\xff\xff\x01\x00\x00\x00\x00\x00\x00\x00\x0c\x02";
+    let pickle = b"\x80\x04\x95\x1e\x00\x00\x00\x00\x00\x00\x00\x8c\x05posix";
+    for body in [&java[..], dotnet, pickle] {
+        for content_type in ["", "application/octet-stream", "image/png"] {
+            assert!(marks(&[content_type], body).contains(&BodyMark::SerializedObject), "{content_type}");
+        }
+        let head = part(&format!("{DISPOSITION}; filename=x")).replace("v\r\n--b--\r\n", "");
+        let part = [head.as_bytes(), body, b"\r\n--b--"];
+        let expected: &[BodyMark] = if body == pickle { &[] } else { &[BodyMark::SerializedObject] };
+        assert_eq!(marks(&[FORM], &part.concat()), expected);
+    }
+    assert!(marks(&["application/json"], java).contains(&BodyMark::SerializedObject));
+    assert_eq!(marks(&["application/octet-stream"], b"\x80\x04 other bytes \x01\x02"), [BodyMark::Sniffed]);
+}
+
+#[test]
+fn bytes_that_hide_text_are_marked() {
+    use BodyMark::{HidingCharset, InvalidUtf8, NulByte};
+    let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    for (content_type, body, expected) in [
+        ("application/json", b"{\"a\"\0:1}".to_vec(), NulByte),
+        ("application/json", b"{\"a\":\"\xff\"}".to_vec(), InvalidUtf8),
+        ("application/json", utf16("{\"a\":1}"), HidingCharset),
+        ("text/xml", utf16("\u{feff}<a/>"), HidingCharset),
+        ("", utf16("\u{feff}text"), HidingCharset),
+        ("text/xml", b"<?xml version='1.0' encoding='ibm037'?><a/>".to_vec(), HidingCharset),
+        ("application/x-www-form-urlencoded", b"_charset_=utf-7&a=1".to_vec(), HidingCharset),
+    ] {
+        assert!(marks(&[content_type], &body).contains(&expected), "{content_type} {}", body.escape_ascii());
+    }
+    let dotnet = "<?xml version=\"1.0\" encoding=\"utf-16\"?><a/>";
+    assert_eq!(marks(&["text/xml"], dotnet.as_bytes()), []);
+}
+
+#[test]
+fn strings_of_protobuf_are_judged() {
+    let inner = b"\x0a\x05union\x10\x96\x01";
+    let message = [&b"\x12\x09"[..], inner, b"\x1a\x06select\x22\x03\xff\xfe\x00"].concat();
+    let frame = [&[0, 0, 0, 0, u8::try_from(message.len()).unwrap()][..], &message].concat();
+    for (content_type, body) in [("application/grpc", [&frame[..], &frame].concat()), ("application/x-protobuf", message)] {
+        let mut found = Vec::new();
+        let outcome = fields(Some(content_type.as_bytes()), &body, &BodyLimits::default(), &mut |parameter| {
+            if parameter.part == Part::Value {
+                found.push(String::from_utf8_lossy(parameter.value).into_owned());
+            }
+        });
+        assert_eq!(outcome.marks().count(), 0);
+        found.dedup();
+        assert_eq!(found.get(..2), Some(&["union".to_owned(), "select".to_owned()][..]), "{found:?}");
+    }
+    assert!(marks(&["application/grpc+json"], b"{\"a\":1}").is_empty());
+    assert!(marks(&["application/grpc"], b"' or 1=1 --").contains(&BodyMark::Malformed));
+    assert!(marks(&["application/grpc"], b"\x01\0\0\0\x01x").contains(&BodyMark::CompressedFrame));
+}
+
+#[test]
+fn memory_is_bounded_and_time_linear() {
+    let repeated = |start: &str, text: &str, times: usize| format!("{start}{}", text.repeat(times));
+    for (content_type, body) in [
+        ("application/json", repeated("", "[", 1_000_000)),
+        ("application/json", repeated("[", "\"a\",", 300_000)),
+        ("application/json", repeated("{\"a\":\"", "\\u0041", 200_000)),
+        ("application/x-www-form-urlencoded", repeated("", "a&", 500_000)),
+        ("text/xml", repeated("", "<a>", 300_000)),
+        ("text/xml", repeated("<a", " ", 1_000_000)),
+        ("text/xml", repeated("<!DOCTYPE a [", "<!ENTITY b '", 80_000)),
+        (FORM, repeated("--b\r\n", "--b\r\n", 200_000)),
+        (FORM, repeated("--b\r\n", "a: b\r\n", 160_000)),
+        (FORM, repeated("--b\r\nContent-Disposition: form-data; ", "a=b;", 250_000)),
+        (FORM, repeated("--b\r\nContent-Disposition: form-data; name=x; filename=y\r\n\r\n", "<?php ", 160_000)),
+        ("image/png", repeated("\u{1}\u{2}", "<?", 500_000)),
+        ("application/grpc", repeated("", "\0\u{1}", 500_000)),
+    ] {
+        let limits = BodyLimits::default();
+        let mut reader = BodyReader::new(BodyHead::new([content_type.as_bytes()]), &limits);
+        let mut shown = 0;
+        let used = allocation_counter::measure(|| {
+            for chunk in body.as_bytes().chunks(16 * 1024) {
+                reader.feed(chunk, &mut |parameter| shown += parameter.value.len());
+            }
+            let reader = std::mem::replace(&mut reader, BodyReader::new(BodyHead::default(), &limits));
+            reader.finish(&mut |parameter| shown += parameter.value.len());
+        });
+        assert!(used.bytes_max < 256 * 1024, "{content_type}: {} bytes", used.bytes_max);
+        assert!(shown < 4 * body.len() + 10_000, "{content_type}: {shown} of {}", body.len());
+    }
+}
+
+#[test]
+fn small_body_in_one_chunk_costs_no_allocation() {
+    for (content_type, body) in [
+        ("application/json", r#"{"name": "x", "tags": ["a", "b\n"]}"#),
+        ("application/x-www-form-urlencoded", "a=1&b%5B%5D=x+y"),
+        ("text/xml", "<a b='c'>d</a>"),
+        ("text/plain", "text"),
+    ] {
+        let used = allocation_counter::measure(|| {
+            let reader = BodyReader::new(BodyHead::new([content_type.as_bytes()]), &BodyLimits::default());
+            reader.finish_with(body.as_bytes(), &mut |_| {});
+        });
+        assert_eq!(used.count_total, 0, "{content_type}");
+    }
+    assert!(size_of::<BodyReader>() <= 256);
 }

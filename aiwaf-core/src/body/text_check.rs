@@ -24,8 +24,10 @@ impl TextCheck {
                 Err(error) => self.is_invalid = error.error_len().is_some(),
             }
         }
+        // Most text is ASCII, which is quicker to tell.
         if self.length == 0
             && !self.is_invalid
+            && !rest.is_ascii()
             && let Err(error) = std::str::from_utf8(rest)
         {
             self.is_invalid = error.error_len().is_some();

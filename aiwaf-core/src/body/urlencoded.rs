@@ -163,10 +163,13 @@ fn name_length(text: &[u8]) -> (usize, bool) {
 /// Marks a field that changes the character set of the others (HTML, "Form control named `_charset_`").
 #[inline]
 pub(super) fn check_charset(name: &[u8], value: &[u8], sink: &mut Sink<'_>) {
-    if name == b"_charset_" && charset::hides_ascii(value) {
+    if name == b"_charset_" && value.len() <= MAX_CHARSET && charset::hides_ascii(value) {
         sink.mark(BodyMark::HidingCharset);
     }
 }
+
+/// Maximum bytes of the name of a character set.
+const MAX_CHARSET: usize = 64;
 
 /// Number of names that are remembered.
 const RECENT_NAMES: usize = 4;
@@ -185,7 +188,14 @@ impl RecentNames {
     /// Reports whether `name` is one of these, and remembers it otherwise.
     #[inline]
     fn knows(&mut self, name: &[u8]) -> bool {
-        if self.names.iter().any(|(bytes, length)| bytes.get(..*length) == Some(name)) {
+        let last = name.last();
+        // Names mostly differ in their last byte, which is compared without a call.
+        let is_name = |(bytes, length): &([u8; MAX_RECENT], usize)| {
+            *length == name.len()
+                && length.checked_sub(1).and_then(|at| bytes.get(at)) == last
+                && bytes.get(..*length) == Some(name)
+        };
+        if self.names.iter().any(is_name) {
             return true;
         }
         let place = &mut self.names[self.next % RECENT_NAMES];

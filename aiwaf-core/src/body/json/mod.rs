@@ -89,6 +89,8 @@ enum Stop {
     Broken(BodyMark),
 }
 
+const MALFORMED: Result<(), Stop> = Err(Stop::Broken(BodyMark::Malformed));
+
 impl Json {
     pub(super) fn new(limits: &BodyLimits) -> Self {
         Self {
@@ -111,7 +113,12 @@ impl Json {
     pub(super) fn step(&mut self, data: &[u8], last: bool, sink: &mut Sink<'_>) -> usize {
         let mut reader = Reader { data, at: 0, last, json: self, sink };
         if reader.json.expected != Expected::Nothing {
-            match reader.read() {
+            let comment = if reader.json.comment.is_some() { reader.comment() } else { Ok(()) };
+            let stop = match comment {
+                Ok(()) => reader.read(),
+                Err(stop) => stop,
+            };
+            match stop {
                 Stop::More if !last => return reader.at,
                 Stop::More => {
                     reader.end();
@@ -162,32 +169,64 @@ impl<'r> Reader<'r, '_, '_> {
     /// Reads the next token, and those that mostly follow it.
     #[inline]
     fn token(&mut self) -> Result<(), Stop> {
-        let byte = match self.json.expected {
-            Expected::RestOfKey | Expected::RestOfString => return self.rest_of_string(),
-            Expected::RestOfNumber => return self.rest_of_number(),
-            _ => self.next_byte()?,
-        };
-        match (self.json.expected, byte) {
-            (Expected::FirstItem, b']') | (Expected::FirstKey, b'}') => self.close(),
-            (Expected::Key | Expected::FirstKey, b'"') => return self.key(),
-            (Expected::Colon, b':') => {
-                self.at += 1;
-                self.json.expected = Expected::Value;
+        match self.json.expected {
+            Expected::Value => {
+                let byte = self.next_byte()?;
+                self.value(byte)
             }
-            (Expected::Value | Expected::FirstItem, b'"') => return self.string_value(),
-            (Expected::Value | Expected::FirstItem, b'{') => return self.open(Kind::Object),
-            (Expected::Value | Expected::FirstItem, b'[') => return self.open(Kind::List),
-            (Expected::Value | Expected::FirstItem, b'-' | b'0'..=b'9') => return self.number(),
-            (Expected::Value | Expected::FirstItem, byte) => return self.literal(byte),
-            (Expected::Next, b',') => {
-                self.at += 1;
-                self.json.expected =
-                    if self.json.level.kind == Kind::Object { Expected::Key } else { Expected::Value };
+            Expected::Key => match self.next_byte()? {
+                b'"' => self.key(),
+                _ => MALFORMED,
+            },
+            Expected::Next => {
+                let byte = self.next_byte()?;
+                self.next(byte)
             }
-            (Expected::Next, b'}') if self.json.level.kind == Kind::Object => self.close(),
-            (Expected::Next, b']') if self.json.level.kind == Kind::List => self.close(),
-            _ => return Err(Stop::Broken(BodyMark::Malformed)),
+            Expected::FirstItem => match self.next_byte()? {
+                b']' => self.close(),
+                byte => self.value(byte),
+            },
+            Expected::FirstKey => match self.next_byte()? {
+                b'}' => self.close(),
+                b'"' => self.key(),
+                _ => MALFORMED,
+            },
+            Expected::Colon => match self.next_byte()? {
+                b':' => {
+                    self.at += 1;
+                    self.json.expected = Expected::Value;
+                    Ok(())
+                }
+                _ => MALFORMED,
+            },
+            Expected::RestOfKey | Expected::RestOfString => self.rest_of_string(),
+            Expected::RestOfNumber => self.rest_of_number(),
+            Expected::Nothing => MALFORMED,
         }
+    }
+
+    /// Reads the value that begins with `byte`.
+    #[inline]
+    fn value(&mut self, byte: u8) -> Result<(), Stop> {
+        match byte {
+            b'"' => self.string_value(),
+            b'{' => self.open(Kind::Object),
+            b'[' => self.open(Kind::List),
+            b'-' | b'0'..=b'9' => self.number(),
+            byte => self.literal(byte),
+        }
+    }
+
+    /// Reads what follows a value.
+    #[inline]
+    fn next(&mut self, byte: u8) -> Result<(), Stop> {
+        match (byte, self.json.level.kind) {
+            (b',', Kind::Object) => self.json.expected = Expected::Key,
+            (b',', Kind::List) => self.json.expected = Expected::Value,
+            (b'}', Kind::Object) | (b']', Kind::List) => return self.close(),
+            _ => return MALFORMED,
+        }
+        self.at += 1;
         Ok(())
     }
 
@@ -211,13 +250,14 @@ impl<'r> Reader<'r, '_, '_> {
     }
 
     #[inline]
-    fn close(&mut self) {
+    fn close(&mut self) -> Result<(), Stop> {
         self.json.path.cut(self.json.level.path_length);
         if let Some(outer) = self.json.outer.pop() {
             self.json.level = outer;
         }
         self.at += 1;
         self.end_value();
+        Ok(())
     }
 
     #[inline]
@@ -242,6 +282,8 @@ impl<'r> Reader<'r, '_, '_> {
         if self.data.get(self.at) == Some(&b':') {
             self.at += 1;
             self.json.expected = Expected::Value;
+            let byte = self.next_byte()?;
+            return self.value(byte);
         }
         Ok(())
     }
@@ -291,6 +333,9 @@ impl<'r> Reader<'r, '_, '_> {
             }
         }
         self.end_string_value();
+        if self.data.get(self.at) == Some(&b',') {
+            return self.next(b',');
+        }
         Ok(())
     }
 
@@ -543,18 +588,18 @@ impl<'r> Reader<'r, '_, '_> {
     /// Returns the next byte that is neither blank nor part of a comment.
     #[inline]
     fn next_byte(&mut self) -> Result<u8, Stop> {
-        match self.data.get(self.at) {
-            Some(&byte) if byte > b' ' && byte != b'/' && self.json.comment.is_none() => Ok(byte),
-            _ => self.next_after_blanks(),
+        // A comment is incomplete only at the beginning of the data, where `step` reads it.
+        let mut byte = self.data.get(self.at).copied().unwrap_or_default();
+        if byte == b' ' {
+            byte = self.data.get(self.at + 1).copied().unwrap_or_default();
+            self.at += usize::from(byte > b' ');
         }
+        if byte > b' ' && byte != b'/' { Ok(byte) } else { self.next_after_blanks() }
     }
 
     #[inline(never)]
     fn next_after_blanks(&mut self) -> Result<u8, Stop> {
         loop {
-            if self.json.comment.is_some() {
-                self.comment()?;
-            }
             // Indented lines begin with many spaces.
             while let Some(eight) = self.data.get(self.at..).and_then(|rest| rest.first_chunk()) {
                 let others = u64::from_le_bytes(*eight) ^ u64::from_le_bytes([b' '; 8]);
@@ -586,7 +631,7 @@ impl<'r> Reader<'r, '_, '_> {
         self.sink.mark(BodyMark::JsonComment);
         self.json.comment = Some(end);
         self.at += 2;
-        Ok(())
+        self.comment()
     }
 
     /// Passes a comment on as raw text.

@@ -304,6 +304,10 @@ impl Xml {
             sink.give(name, name, Part::Name);
         }
         self.open.open(name);
+        if let [b'>', after @ ..] = after {
+            self.state = State::Content;
+            return Ok(after);
+        }
         self.state = State::Tag;
         Ok(after)
     }
@@ -357,8 +361,13 @@ impl Xml {
         if may_hide(name) {
             sink.give(&self.name, name, Part::Name);
         }
+        let value = text.get(head.len() - value.len()..).unwrap_or_default();
+        if let Some(end) = memchr(*quote, value) {
+            give_decoded(&mut self.decoded, &self.name, value.get(..end).unwrap_or_default(), sink);
+            return Ok(value.get(end + 1..).unwrap_or_default());
+        }
         self.state = State::Attribute(*quote);
-        Ok(text.get(head.len() - value.len()..).unwrap_or_default())
+        Ok(value)
     }
 }
 
