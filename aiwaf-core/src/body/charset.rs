@@ -4,15 +4,33 @@ use encoding_rs::{Decoder, DecoderResult, Encoding};
 
 /// Character sets whose ASCII is ASCII, by the beginnings of their names.
 const ASCII_COMPATIBLE: [&[u8]; 20] = [
-    b"utf-8", b"utf8", b"us-ascii", b"ascii", b"iso-8859-", b"iso8859", b"iso_8859-", b"latin", b"l1", b"windows-125",
-    b"cp125", b"windows-874", b"gb", b"big5", b"shift_jis", b"sjis", b"euc-", b"koi8-", b"macintosh", b"unicode-1-1-utf-8",
+    b"utf-8",
+    b"utf8",
+    b"us-ascii",
+    b"ascii",
+    b"iso-8859-",
+    b"iso8859",
+    b"iso_8859-",
+    b"latin",
+    b"l1",
+    b"windows-125",
+    b"cp125",
+    b"windows-874",
+    b"gb",
+    b"big5",
+    b"shift_jis",
+    b"sjis",
+    b"euc-",
+    b"koi8-",
+    b"macintosh",
+    b"unicode-1-1-utf-8",
 ];
 
 /// Reports whether a character set, by its name, spells ASCII by other bytes, or is unknown.
 pub(super) fn hides_ascii(name: &[u8]) -> bool {
     let name = name.trim_ascii();
     let starts = |start: &&[u8]| name.get(..start.len()).is_some_and(|text| text.eq_ignore_ascii_case(start));
-    !name.is_empty() && !ASCII_COMPATIBLE.iter().any(|start| starts(start))
+    !name.is_empty() && !ASCII_COMPATIBLE.iter().any(starts)
 }
 
 /// Reports whether the encoding that an XML declaration names hides ASCII. One that names UTF-16 and can be read is not

@@ -1,17 +1,17 @@
 //! Uploaded files.
 
+use super::BodyMark;
 use super::runnable::{self, Runnable};
 use super::sink::Sink;
 use super::sniff::{SNIFFED, is_binary};
 use super::window::Window;
-use super::BodyMark;
 use crate::decode::Part;
 
 /// An uploaded file: its beginning is judged in full, and the rest is searched for what can run.
 ///
 /// Text that could as well be the value of a field is judged as one, since handlers may read it as such: any text without a
-/// file name, otherwise up to [`MAX_FIELD`] bytes in up to [`MAX_FIELD_LINES`] lines. Longer texts are documents and source
-/// code, which hold what would be attacks in a field.
+/// file name, otherwise one line of up to [`MAX_FIELD`] bytes. Longer texts are documents and source code, which hold what
+/// would be attacks in a field.
 pub(super) struct File {
     kind: FileKind,
     max_bytes: usize,
@@ -38,9 +38,6 @@ pub(super) enum FileKind {
 
 /// Maximum bytes of a file that is judged as the value of a field.
 const MAX_FIELD: usize = 2048;
-
-/// Maximum number of lines that are not blank of a file that is judged as the value of a field.
-const MAX_FIELD_LINES: usize = 4;
 
 /// Maximum bytes of a file's beginning that are judged in full, whatever is set: they are kept in memory.
 const MAX_KEPT: usize = 64 * 1024;
@@ -122,9 +119,8 @@ impl File {
     }
 }
 
-/// Reports whether a text is as short as the value of a field.
+/// Reports whether a text is a single line, and as short as the value of a field.
 fn could_be_field(text: &[u8]) -> bool {
     let text = text.trim_ascii();
-    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-    text.len() <= MAX_FIELD && lines.take(MAX_FIELD_LINES + 1).count() <= MAX_FIELD_LINES
+    text.len() <= MAX_FIELD && memchr::memchr(b'\n', text).is_none()
 }

@@ -118,13 +118,13 @@ impl BodyHead {
         let usable = |boundary: &Boundary| !boundary.is_empty() && boundary.len() <= MAX_USED_BOUNDARY;
         let Some(boundary) = self.boundary.take_if(|boundary| usable(boundary)) else {
             self.boundary = None;
-            self.outcome.mark(BodyMark::MissingBoundary);
             return;
         };
         let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"'()+_-./:=? ".contains(byte);
-        let has_comma = HeaderParameters::new(parameters, false).any(|parameter| {
-            parameter.is(b"boundary") && (parameter.value != &*boundary || parameter.value.contains(&b','))
-        });
+        let mut without_commas = HeaderParameters::new(parameters, false);
+        let has_comma = without_commas
+            .find(|parameter| parameter.is(b"boundary"))
+            .is_none_or(|parameter| parameter.value != &*boundary || boundary.contains(&b','));
         if boundary.len() > MAX_BOUNDARY
             || boundary.last() == Some(&b' ')
             || has_comma
@@ -166,9 +166,8 @@ fn format(essence: &[u8]) -> Option<BodyFormat> {
 }
 
 /// Endings of types of JSON, or of several JSON documents.
-const JSON: [&[u8]; 9] = [
-    b"/json", b"+json", b"-json", b"/csp-report", b"-ndjson", b"/ndjson", b"/jsonl", b"json-seq", b"/json5",
-];
+const JSON: [&[u8]; 9] =
+    [b"/json", b"+json", b"-json", b"/csp-report", b"-ndjson", b"/ndjson", b"/jsonl", b"json-seq", b"/json5"];
 
 /// Types of Protocol Buffers. Anything else that begins like them is read as what it looks like.
 const PROTOBUF: [&[u8]; 6] = [
@@ -188,5 +187,8 @@ fn starts_with(text: &[u8], start: &[u8]) -> bool {
 }
 
 fn ends_with(text: &[u8], end: &[u8]) -> bool {
-    text.len().checked_sub(end.len()).and_then(|start| text.get(start..)).is_some_and(|text| text.eq_ignore_ascii_case(end))
+    text.len()
+        .checked_sub(end.len())
+        .and_then(|start| text.get(start..))
+        .is_some_and(|text| text.eq_ignore_ascii_case(end))
 }

@@ -108,7 +108,7 @@ body_marks! {
     BadQuoting,
     /// A multipart boundary that violates RFC 2046 or holds a comma.
     BadBoundary,
-    /// Multipart without a boundary.
+    /// A form with parts, but without a boundary in its content type.
     MissingBoundary,
     /// A multipart boundary within a line, before or behind other text, or behind a bare carriage return.
     LooseDelimiter,

@@ -111,10 +111,7 @@ mod tests {
             parameters("; name=\"a;b=\\\"c\" ;FileName = x ;; flag"),
             [found("name", "a;b=\\\"c", false), found("FileName", "x", false), found("flag", "", false)]
         );
-        assert_eq!(
-            parameters("; a=\"b\"c; d=\"e; f=g"),
-            [found("a", "b", true), found("d", "e; f=g", true)]
-        );
+        assert_eq!(parameters("; a=\"b\"c; d=\"e; f=g"), [found("a", "b", true), found("d", "e; f=g", true)]);
         assert_eq!(parameters(""), []);
     }
 }

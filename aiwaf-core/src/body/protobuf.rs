@@ -115,7 +115,11 @@ impl Protobuf {
             return data.len() - rest.len();
         }
         let is_complete = rest.is_empty()
-            && if self.has_frames { self.state == State::Frame } else { self.open.len() == 1 && self.state == State::Field };
+            && if self.has_frames {
+                self.state == State::Frame
+            } else {
+                self.open.len() == 1 && self.state == State::Field
+            };
         if !is_complete {
             sink.mark(BodyMark::Malformed);
         }
@@ -242,7 +246,9 @@ fn is_message(text: &[u8]) -> bool {
     let mut rest = text;
     while !rest.is_empty() {
         let Some(field) = read_field(rest) else { return false };
-        let length = usize::try_from(field.content.unwrap_or(0)).ok().and_then(|length| length.checked_add(field.head));
+        let length = usize::try_from(field.content.unwrap_or(0))
+            .ok()
+            .and_then(|length| length.checked_add(field.head));
         let Some(after) = length.and_then(|length| rest.get(length..)) else { return false };
         rest = after;
     }

@@ -2,9 +2,9 @@
 
 use super::carry::Carry;
 use super::charset::Transcoder;
+use super::file::{File, FileKind};
 use super::head::BodyHead;
 use super::json::Json;
-use super::file::{File, FileKind};
 use super::multipart::Multipart;
 use super::protobuf::Protobuf;
 use super::runnable;
@@ -166,6 +166,8 @@ struct Reader {
     format: Format,
     outcome: BodyOutcome,
     place: Place,
+    /// Whether the body begins like JSON or XML.
+    is_structured: bool,
     /// The beginning of the body until its format is known, and then the end of a chunk.
     carry: Carry,
     /// Reads what looks like another format as the form that its type says it is.
@@ -200,6 +202,7 @@ impl Reader {
             format: Format::Unknown,
             outcome: BodyOutcome::new(BodyFormat::Empty),
             place: Place::Content,
+            is_structured: false,
             carry: Carry::default(),
             form: None,
             check: TextCheck::default(),
@@ -208,7 +211,8 @@ impl Reader {
 
     fn outcome(&self) -> BodyOutcome {
         let mut outcome = self.outcome;
-        let is_text = matches!(outcome.format, BodyFormat::Json | BodyFormat::Xml | BodyFormat::UrlEncoded);
+        // What does not begin like its type may be compressed.
+        let is_text = self.is_structured || outcome.format == BodyFormat::UrlEncoded;
         if is_text && self.check.has_nul {
             outcome.mark(BodyMark::NulByte);
         }
@@ -249,25 +253,26 @@ impl Reader {
     /// Chooses the format if enough of the body is there; returns the body without leading blanks.
     fn begin<'d>(&mut self, head: &BodyHead, limits: &BodyLimits, data: &'d [u8], last: bool) -> &'d [u8] {
         let declared = head.declared;
-        let (rest, format) = match declared {
-            Some(format @ (BodyFormat::Multipart | BodyFormat::Protobuf)) => (data, format),
-            _ => {
-                let rest = data.trim_ascii_start();
-                let format = match rest {
-                    [] if last => Some(declared.unwrap_or(BodyFormat::Text)),
-                    // Enough to tell a serialized object.
-                    [] | [0 | 0x80 | 0xac, ..] if rest.len() < 16 && !last => None,
-                    _ => sniff::choose(declared, rest, last),
-                };
-                let Some(format) = format else { return rest };
-                let is_any = matches!(declared, None | Some(BodyFormat::Binary));
-                if runnable::is_serialized(rest) || is_any && runnable::is_pickle(rest) {
-                    self.outcome.mark(BodyMark::SerializedObject);
-                }
-                (rest, format)
+        let (rest, format) = if let Some(format @ (BodyFormat::Multipart | BodyFormat::Protobuf)) = declared {
+            (data, format)
+        } else {
+            let rest = data.trim_ascii_start();
+            let format = match rest {
+                [] if last => Some(declared.unwrap_or(BodyFormat::Text)),
+                // Enough to tell a serialized object.
+                [] | [0 | 0x80 | 0xac, ..] if rest.len() < 16 && !last => None,
+                _ => sniff::choose(declared, rest, last),
+            };
+            let Some(format) = format else { return rest };
+            let is_any = matches!(declared, None | Some(BodyFormat::Binary));
+            if runnable::is_serialized(rest) || is_any && runnable::is_pickle(rest) {
+                self.outcome.mark(BodyMark::SerializedObject);
             }
+            (rest, format)
         };
         self.outcome.format = format;
+        self.is_structured =
+            matches!(rest, [b'{' | b'[' | b'<', ..]) && matches!(format, BodyFormat::Json | BodyFormat::Xml);
         if declared != Some(format) {
             self.outcome.mark(BodyMark::Sniffed);
         }

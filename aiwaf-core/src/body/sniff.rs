@@ -26,8 +26,7 @@ pub(super) enum Sniffed {
 /// A body that begins like JSON or XML is read as that, whatever its type says: many clients say nothing better than
 /// urlencoded or plain text. A type that says nothing, or promises other bytes than follow, is disregarded.
 pub(super) fn choose(declared: Option<BodyFormat>, beginning: &[u8], last: bool) -> Option<BodyFormat> {
-    let structured = sniff_structured(beginning, last);
-    match structured {
+    match sniff_structured(beginning, last) {
         Sniffed::Is(format) => return Some(format),
         Sniffed::More => return None,
         Sniffed::Unknown => {}
@@ -55,9 +54,8 @@ pub(super) fn choose(declared: Option<BodyFormat>, beginning: &[u8], last: bool)
 
 fn sniff_structured(beginning: &[u8], last: bool) -> Sniffed {
     match beginning {
-        [b'{' | b'[', ..] => Sniffed::Is(BodyFormat::Json),
         // A record separator begins the values of a JSON text sequence (RFC 7464).
-        [0x1e, next, ..] if matches!(next, b'{' | b'[' | b'"') => Sniffed::Is(BodyFormat::Json),
+        [b'{' | b'[', ..] | [0x1e, b'{' | b'[' | b'"', ..] => Sniffed::Is(BodyFormat::Json),
         [b'<', next, ..] if next.is_ascii_alphabetic() || matches!(next, b'?' | b'!') => {
             Sniffed::Is(BodyFormat::Xml)
         }

@@ -19,7 +19,12 @@ fn whole(content_type: &str, body: &[u8], limits: &BodyLimits) -> (Vec<Found>, B
     (found, outcome)
 }
 
-fn in_chunks(content_type: &str, body: &[u8], limits: &BodyLimits, sizes: &[usize]) -> (Vec<Found>, BodyOutcome) {
+fn in_chunks(
+    content_type: &str,
+    body: &[u8],
+    limits: &BodyLimits,
+    sizes: &[usize],
+) -> (Vec<Found>, BodyOutcome) {
     let mut found = Vec::new();
     let mut reader = BodyReader::new(BodyHead::new([content_type.as_bytes()]), limits);
     let mut rest = body;
@@ -90,12 +95,54 @@ fn fragment() -> impl Strategy<Value = (&'static str, usize)> {
 }
 
 const TOKENS: [&str; 48] = [
-    "--b", "--b--", "\r\n", "\r\n\r\n", "<!DOCTYPE a", "<!ENTITY ", "SYSTEM", "<![CDATA[", "]]>", "-->", "<!--", "<?", "?>",
-    "<a", "</a>", " b='c'", "content-disposition: form-data", "; name=", "; filename=", "content-transfer-encoding: base64",
-    "_charset_=", "\r\n--b\r\n", "{\"", "\":", "\",", "\\u00e9", "\\ud83d\\ude00", "\\n", "//", "/*", "*/", "true", "null",
-    "-1.5e3", "999999999999999999999999999999999999999999999999999999999999999999", "[", "\0", "\u{1}\u{2}", "\u{e9}", "<?php",
-    "text", "=3D", "+ADw-", "content-type: x; charset=utf-16", "\r\ncontent-disposition: form-data; name=a\r\n\r\n", "PHNj",
-    "\u{1f600}", "\x1b(J",
+    "--b",
+    "--b--",
+    "\r\n",
+    "\r\n\r\n",
+    "<!DOCTYPE a",
+    "<!ENTITY ",
+    "SYSTEM",
+    "<![CDATA[",
+    "]]>",
+    "-->",
+    "<!--",
+    "<?",
+    "?>",
+    "<a",
+    "</a>",
+    " b='c'",
+    "content-disposition: form-data",
+    "; name=",
+    "; filename=",
+    "content-transfer-encoding: base64",
+    "_charset_=",
+    "\r\n--b\r\n",
+    "{\"",
+    "\":",
+    "\",",
+    "\\u00e9",
+    "\\ud83d\\ude00",
+    "\\n",
+    "//",
+    "/*",
+    "*/",
+    "true",
+    "null",
+    "-1.5e3",
+    "999999999999999999999999999999999999999999999999999999999999999999",
+    "[",
+    "\0",
+    "\u{1}\u{2}",
+    "\u{e9}",
+    "<?php",
+    "text",
+    "=3D",
+    "+ADw-",
+    "content-type: x; charset=utf-16",
+    "\r\ncontent-disposition: form-data; name=a\r\n\r\n",
+    "PHNj",
+    "\u{1f600}",
+    "\x1b(J",
 ];
 
 fn sizes() -> impl Strategy<Value = Vec<usize>> {

@@ -250,6 +250,7 @@ impl<'r> Reader<'r, '_, '_> {
     }
 
     #[inline]
+    #[allow(clippy::unnecessary_wraps)] // the result of its callers
     fn close(&mut self) -> Result<(), Stop> {
         self.json.path.cut(self.json.level.path_length);
         if let Some(outer) = self.json.outer.pop() {
@@ -262,8 +263,7 @@ impl<'r> Reader<'r, '_, '_> {
 
     #[inline]
     fn end_value(&mut self) {
-        self.json.expected =
-            if self.json.level.kind == Kind::Top { Expected::Value } else { Expected::Next };
+        self.json.expected = if self.json.level.kind == Kind::Top { Expected::Value } else { Expected::Next };
     }
 
     /// Reads a key and, if it follows directly, its colon.
@@ -391,13 +391,9 @@ impl<'r> Reader<'r, '_, '_> {
                 self.at = self.data.len() - after.len() + 1;
                 return Ok(Text::InBuffer);
             }
-            match self.escape(after) {
-                Some(after) => rest = after,
-                None => {
-                    rest = after;
-                    break;
-                }
-            }
+            rest = after;
+            let Some(after) = self.escape(rest) else { break };
+            rest = after;
         }
         if string.len() <= MAX_CARRIED && !self.last {
             return Err(Stop::More);
@@ -560,7 +556,8 @@ impl<'r> Reader<'r, '_, '_> {
     #[inline]
     fn end_word(&mut self, end: usize) -> Result<(), Stop> {
         match self.data.get(end) {
-            None | Some(b' ' | b'\t' | b'\n' | b'\r' | b'[' | b']' | b'{' | b'}' | b'"' | b',' | b':' | b'/') => {
+            None
+            | Some(b' ' | b'\t' | b'\n' | b'\r' | b'[' | b']' | b'{' | b'}' | b'"' | b',' | b':' | b'/') => {
                 self.at = end;
                 self.json.any = true;
                 self.end_value();

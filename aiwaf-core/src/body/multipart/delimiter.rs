@@ -94,8 +94,7 @@ fn after_boundary(line: &[u8], last: bool) -> Line {
     if line.starts_with(b"--") {
         return Line::Final;
     }
-    let padding =
-        line.iter().take(MAX_PADDING).take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let padding = line.iter().take(MAX_PADDING).take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     match line.get(padding..).unwrap_or_default() {
         [b'\r', b'\n', ..] => Line::End(padding + 2, false),
         [b'\n', ..] => Line::End(padding + 1, true),

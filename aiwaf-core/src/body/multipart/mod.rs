@@ -105,12 +105,15 @@ impl Multipart {
             return rest;
         }
         let line = end.and_then(|end| line.get(..end)).unwrap_or_default().trim_ascii_end();
-        match line.strip_prefix(b"--").filter(|boundary| !boundary.is_empty()) {
-            Some(boundary) => self.set_boundary(boundary),
-            None => {
-                sink.mark(BodyMark::Malformed);
-                self.state = State::Rest;
+        if let Some(boundary) = line.strip_prefix(b"--").filter(|boundary| !boundary.is_empty()) {
+            // Some parsers find the boundary as well, others refuse.
+            if self.is_form_data {
+                sink.mark(BodyMark::MissingBoundary);
             }
+            self.set_boundary(boundary);
+        } else {
+            sink.mark(BodyMark::Malformed);
+            self.state = State::Rest;
         }
         rest
     }
@@ -206,8 +209,8 @@ impl Multipart {
             }
             State::Rest => {}
         }
-        let has_epilogue = self.head.is_epilogue
-            && self.raw.unshown().is_none_or(|text| !text.trim_ascii().is_empty());
+        let has_epilogue =
+            self.head.is_epilogue && self.raw.unshown().is_none_or(|text| !text.trim_ascii().is_empty());
         if has_epilogue {
             sink.mark(BodyMark::Malformed);
         }

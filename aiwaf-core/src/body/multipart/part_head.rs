@@ -3,10 +3,10 @@
 use memchr::memchr;
 use smallvec::SmallVec;
 
+use super::super::BodyMark;
 use super::super::charset;
 use super::super::parameters::HeaderParameters;
 use super::super::sink::Sink;
-use super::super::BodyMark;
 use super::give_raw;
 use crate::decode::Part;
 
@@ -59,8 +59,7 @@ impl PartHead {
         let colon = memchr(b':', line);
         let (name, value) = line.split_at(colon.unwrap_or(line.len()));
         let value = value.get(1..).unwrap_or_default();
-        // Without branches, so that many bytes are one step.
-        let has_control = line.iter().fold(false, |any, byte| any | (*byte < 32 && *byte != 9) | (*byte == 127));
+        let has_control = line.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t');
         let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         let is_bad = colon.is_none() || name.is_empty() || !name.iter().all(is_name) || has_control;
         if is_bad && (is_form_data || has_control) {

@@ -92,7 +92,9 @@ impl Encoding {
                             held[1] = byte;
                             let digits = held.map(|digit| char::from(digit).to_digit(16));
                             match digits {
-                                [Some(high), Some(low)] => decoded.extend((high << 4 | low).to_le_bytes().first()),
+                                [Some(high), Some(low)] => {
+                                    decoded.extend((high << 4 | low).to_le_bytes().first());
+                                }
                                 _ if held[0] == b'\r' => {}
                                 _ => decoded.extend([b'=', held[0], held[1]]),
                             }

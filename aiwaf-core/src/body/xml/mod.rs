@@ -4,6 +4,7 @@ mod document_type;
 mod open_elements;
 
 use memchr::{memchr, memmem};
+use smallvec::SmallVec;
 
 use self::document_type::DocumentType;
 use self::open_elements::OpenElements;
@@ -26,6 +27,10 @@ pub(super) struct Xml {
     /// The name of the attribute, as `element@attribute`.
     name: Buffer,
     open: OpenElements,
+    /// The beginning of the tag that is open, as far as it came in earlier chunks.
+    tag: SmallVec<[u8; 64]>,
+    /// Bytes at hand from where the tag begins, or all of them if it began earlier.
+    tag_left: usize,
     document_type: DocumentType,
     /// Whether there was an element.
     any: bool,
@@ -62,6 +67,9 @@ const MALFORMED: Stop = Stop::Broken(BodyMark::Malformed);
 /// Maximum bytes of a tag's name, and of an attribute up to its value.
 const MAX_NAME: usize = 256;
 
+/// Maximum bytes of a tag that are passed on as raw text when the rest of it can't be read.
+const MAX_TAG: usize = 4096;
+
 impl Xml {
     pub(super) fn new(limits: &BodyLimits) -> Self {
         Self {
@@ -71,6 +79,8 @@ impl Xml {
             decoded: Buffer::new(),
             name: Buffer::new(),
             open: OpenElements::default(),
+            tag: SmallVec::new(),
+            tag_left: 0,
             document_type: DocumentType::default(),
             any: false,
             max_depth: limits.max_depth,
@@ -80,12 +90,17 @@ impl Xml {
 
     pub(super) fn step(&mut self, data: &[u8], last: bool, sink: &mut Sink<'_>) -> usize {
         let mut rest = data;
+        self.tag_left = data.len();
         while self.state != State::Rest {
             match self.token(rest, last, sink) {
                 Ok(after) => rest = after,
-                Err((Stop::More, after)) if !last => return data.len() - after.len(),
+                Err((Stop::More, after)) if !last => {
+                    self.keep_tag(data, after.len());
+                    return data.len() - after.len();
+                }
                 Err((stop, after)) => {
                     rest = after;
+                    self.keep_tag(data, after.len());
                     self.end_text(sink);
                     let is_complete = self.any && self.open.is_empty() && self.state == State::Content;
                     match stop {
@@ -94,6 +109,10 @@ impl Xml {
                         Stop::Broken(mark) => sink.mark(mark),
                     }
                     self.end_other(sink);
+                    if self.is_in_tag() {
+                        // Lenient parsers take all of it for a tag.
+                        sink.push_raw(&mut self.other, &self.tag);
+                    }
                     self.state = State::Rest;
                 }
             }
@@ -105,9 +124,27 @@ impl Xml {
         data.len()
     }
 
+    fn is_in_tag(&self) -> bool {
+        matches!(self.state, State::Tag | State::Attribute(_))
+    }
+
+    /// Keeps the beginning of the tag that is open, of which `left` bytes of the data are not yet read.
+    fn keep_tag(&mut self, data: &[u8], left: usize) {
+        if self.is_in_tag() {
+            let read = data.get(data.len() - self.tag_left..data.len() - left).unwrap_or_default();
+            let room = MAX_TAG.saturating_sub(self.tag.len());
+            self.tag.extend_from_slice(read.get(..room).unwrap_or(read));
+        }
+    }
+
     /// Reads a token, and returns what follows it.
     #[inline]
-    fn token<'r>(&mut self, rest: &'r [u8], last: bool, sink: &mut Sink<'_>) -> Result<&'r [u8], (Stop, &'r [u8])> {
+    fn token<'r>(
+        &mut self,
+        rest: &'r [u8],
+        last: bool,
+        sink: &mut Sink<'_>,
+    ) -> Result<&'r [u8], (Stop, &'r [u8])> {
         match self.state {
             State::Content => self.content(rest, last, sink),
             State::Comment => self.up_to(rest, b"-->", last, sink),
@@ -143,7 +180,12 @@ impl Xml {
     }
 
     /// Reads text and what follows it, up to where it is clear what that is.
-    fn content<'r>(&mut self, rest: &'r [u8], last: bool, sink: &mut Sink<'_>) -> Result<&'r [u8], (Stop, &'r [u8])> {
+    fn content<'r>(
+        &mut self,
+        rest: &'r [u8],
+        last: bool,
+        sink: &mut Sink<'_>,
+    ) -> Result<&'r [u8], (Stop, &'r [u8])> {
         let Some(at) = memchr(b'<', rest) else {
             self.push_text(rest, sink);
             return Err((Stop::More, b""));
@@ -255,7 +297,9 @@ impl Xml {
     fn give_text(&mut self, text: &[u8], sink: &mut Sink<'_>) {
         if self.text.is_empty() {
             let (decoded, element) = (&mut self.decoded, self.open.last());
-            pieces(text.trim_ascii_start(), |piece| give_piece(decoded, element, piece.trim_ascii_end(), sink));
+            pieces(text.trim_ascii_start(), |piece| {
+                give_piece(decoded, element, piece.trim_ascii_end(), sink);
+            });
         } else {
             self.push_text(text, sink);
             self.end_text(sink);
@@ -304,6 +348,8 @@ impl Xml {
             sink.give(name, name, Part::Name);
         }
         self.open.open(name);
+        self.tag.clear();
+        self.tag_left = markup.len();
         if let [b'>', after @ ..] = after {
             self.state = State::Content;
             return Ok(after);
