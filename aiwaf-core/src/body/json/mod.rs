@@ -371,56 +371,54 @@ impl<'r> Reader<'r, '_, '_> {
     fn long_string(&mut self) -> Result<Text<'r>, Stop> {
         let start = self.at + 1;
         let string = self.data.get(start..).unwrap_or_default();
+        if let Some((length, b'"')) = end_of_run(string) {
+            self.at = start + length + 1;
+            return Ok(Text::InData(string, length));
+        }
+        let mut text = std::mem::replace(&mut self.json.text, Unescaped::new());
+        text.clear();
+        let result = self.escaped_string(string, &mut text);
+        self.json.text = text;
+        result
+    }
+
+    /// Reads a string, of which `string` is what follows the quote, into `text`.
+    fn escaped_string(&mut self, string: &'r [u8], text: &mut Unescaped) -> Result<Text<'r>, Stop> {
         let mut rest = string;
-        let mut escaped = false;
         while let Some((length, byte)) = end_of_run(rest) {
-            if byte == b'"' && !escaped {
-                self.at = start + length + 1;
-                return Ok(Text::InData(string, length));
-            }
-            if !escaped {
-                escaped = true;
-                self.json.text.clear();
-            }
-            if self.json.text.length() + length > MAX_UNESCAPED {
+            if text.length() + length > MAX_UNESCAPED {
                 break;
             }
-            self.json.text.add(rest, length);
-            let after = rest.get(length..).unwrap_or_default();
+            text.add(rest, length);
+            rest = rest.get(length..).unwrap_or_default();
             if byte == b'"' {
-                self.at = self.data.len() - after.len() + 1;
+                self.at = self.data.len() - rest.len() + 1;
                 return Ok(Text::InBuffer);
             }
-            rest = after;
-            let Some(after) = self.escape(rest) else { break };
+            let Some(after) = self.escape(rest, text) else { break };
             rest = after;
         }
         if string.len() <= MAX_CARRIED && !self.last {
             return Err(Stop::More);
         }
-        let begun = if escaped { self.json.text.bytes() } else { rest };
-        self.at = if escaped { self.data.len() - rest.len() } else { self.data.len() };
+        self.at = self.data.len() - rest.len();
         self.json.window.clear();
-        if self.json.expected == Expected::Value || self.json.expected == Expected::FirstItem {
-            self.sink.push(&mut self.json.window, self.json.path.text(), begun, Part::Value);
-        } else {
-            let begun = begun.to_vec();
-            self.push_key(&begun);
-        }
+        let is_key = matches!(self.json.expected, Expected::Key | Expected::FirstKey);
+        self.push_string(text.bytes(), is_key);
         Ok(Text::Begun)
     }
 
-    /// Appends what the escape at the beginning of `text` means to [`Json::text`]; returns what follows, or nothing if the
-    /// escape is incomplete.
-    fn escape<'t>(&mut self, text: &'t [u8]) -> Option<&'t [u8]> {
+    /// Appends what the escape at the beginning of `text` means to `unescaped`; returns what follows, or nothing if the escape
+    /// is incomplete.
+    fn escape<'t>(&mut self, text: &'t [u8], unescaped: &mut Unescaped) -> Option<&'t [u8]> {
         let inside = text.get(1..)?;
         if inside.len() < MAX_ESCAPE && !self.last {
             return None;
         }
-        let Some(length) = self.json.text.add_escape(inside) else {
+        let Some(length) = unescaped.add_escape(inside) else {
             // Lenient parsers take the byte for itself.
             self.sink.mark(BodyMark::Malformed);
-            self.json.text.add(inside, inside.len().min(1));
+            unescaped.add(inside, inside.len().min(1));
             return inside.get(1..).or(Some(b""));
         };
         inside.get(length..)
@@ -442,31 +440,41 @@ impl<'r> Reader<'r, '_, '_> {
     /// Reads on in a string that is kept in the window.
     fn rest_of_string(&mut self) -> Result<(), Stop> {
         let is_key = self.json.expected == Expected::RestOfKey;
+        let mut text = std::mem::replace(&mut self.json.text, Unescaped::new());
+        let result = self.read_to_quote(is_key, &mut text);
+        self.json.text = text;
+        if result.is_ok() {
+            self.end_long_string(is_key);
+        }
+        result
+    }
+
+    fn read_to_quote(&mut self, is_key: bool, text: &mut Unescaped) -> Result<(), Stop> {
+        text.clear();
         loop {
             let rest = self.data.get(self.at..).unwrap_or_default();
-            let (length, byte) = match end_of_run(rest) {
-                Some((length, byte)) => (length, Some(byte)),
-                None => (rest.len(), None),
-            };
-            let (run, after) = rest.split_at(length);
-            self.push_string(run, is_key);
-            self.at += length;
-            match byte {
-                None => return Err(Stop::More),
-                Some(b'"') => {
+            let end = end_of_run(rest);
+            let (run, after) = rest.split_at(end.map_or(rest.len(), |(length, _)| length));
+            self.at += run.len();
+            if !run.is_empty() || text.length() > MAX_UNESCAPED {
+                self.push_string(text.bytes(), is_key);
+                text.clear();
+                self.push_string(run, is_key);
+            }
+            let after = match end {
+                Some((_, b'"')) => {
+                    self.push_string(text.bytes(), is_key);
                     self.at += 1;
-                    self.end_long_string(is_key);
                     return Ok(());
                 }
-                Some(_) => {
-                    self.json.text.clear();
-                    let Some(after) = self.escape(after) else { return Err(Stop::More) };
-                    self.at = self.data.len() - after.len();
-                    let text = std::mem::replace(&mut self.json.text, Unescaped::new());
-                    self.push_string(text.bytes(), is_key);
-                    self.json.text = text;
-                }
-            }
+                Some(_) => self.escape(after, text),
+                None => None,
+            };
+            let Some(after) = after else {
+                self.push_string(text.bytes(), is_key);
+                return Err(Stop::More);
+            };
+            self.at = self.data.len() - after.len();
         }
     }
 
