@@ -259,10 +259,12 @@ fn is_message(text: &[u8]) -> bool {
 fn give(text: &[u8], depth: usize, sink: &mut Sink<'_>) {
     let has_control = text.iter().any(|byte| matches!(byte, 0..=8 | 14..=31 | 127));
     let is_text = !has_control && std::str::from_utf8(text).is_ok();
-    if is_text {
+    let is_message = depth > 0 && is_message(text);
+    // The first byte of most messages is a control character, which strings seldom begin with.
+    if is_text && !(is_message && text.first().is_some_and(u8::is_ascii_control)) {
         sink.give(b"", text, Part::Value);
     }
-    if depth > 0 && is_message(text) {
+    if is_message {
         let mut rest = text;
         while let Some(field) = read_field(rest) {
             let inside = rest.get(field.head..).unwrap_or_default();

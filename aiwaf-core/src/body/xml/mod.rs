@@ -222,6 +222,8 @@ impl Xml {
             [_, b'?', ..] => {
                 self.push_text(text, sink);
                 self.state = State::Instruction;
+                // What begins so is a script to some programs.
+                sink.push(&mut self.other, b"", b"<?", Part::Value);
                 Ok(markup.get(2..).unwrap_or_default())
             }
             [_] if !last => {
@@ -273,7 +275,7 @@ impl Xml {
         match self.state {
             State::Comment => sink.end(&mut self.other, self.open.last(), Part::Value),
             State::Instruction => {
-                let is_declaration = self.other.unshown().is_some_and(|text| text.starts_with(b"xml "));
+                let is_declaration = self.other.unshown().is_some_and(|text| text.starts_with(b"<?xml "));
                 if let Some(text) = self.other.unshown().filter(|_| is_declaration) {
                     if charset::declared_in_xml(text).is_some_and(charset::hides_xml) {
                         sink.mark(BodyMark::HidingCharset);
