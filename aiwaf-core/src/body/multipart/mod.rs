@@ -162,7 +162,7 @@ impl Multipart {
     fn head_line<'r>(&mut self, rest: &'r [u8], last: bool, sink: &mut Sink<'_>) -> &'r [u8] {
         let line = rest.get(..MAX_LINE).unwrap_or(rest);
         let end = memchr(b'\n', line);
-        if end.is_none() && line.len() < MAX_LINE && !last {
+        if rest.is_empty() || end.is_none() && line.len() < MAX_LINE && !last {
             return rest;
         }
         let is_delimiter = self.finder.as_ref().is_some_and(|finder| line.starts_with(finder.needle()));
