@@ -1,6 +1,6 @@
 //! What fuzz targets and measurements need beside the public interface; nothing here is promised to stay.
 
-use crate::body::{self, BodyLimits};
+use crate::body::{self, BodyHead, BodyLimits, BodyReader};
 use crate::decode::{
     FormSet, Forms, Kinds, Parameter, Part, Place, cookie_parameters, urlencoded_parameters,
 };
@@ -68,21 +68,31 @@ impl Decoder {
     }
 }
 
-/// Takes a body apart with given bounds (bytes, fields, levels, bytes of a file): shows name and value of what is found,
-/// and gives the number of bytes of all values.
+/// Takes a body apart with given limits (fields, levels, bytes of a file): shows name and value of what is found, and
+/// returns the number of bytes of all values. Each chunk ends where `cuts` says, a distance from the last cut; what follows
+/// all cuts is one chunk.
 pub fn body_fields(
     content_type: Option<&[u8]>,
     body: &[u8],
-    [max_bytes, max_fields, max_depth, max_file_bytes]: [usize; 4],
+    [max_fields, max_depth, max_file_bytes]: [usize; 3],
+    cuts: &[usize],
     show: &mut dyn FnMut(&[u8], &[u8]),
 ) -> usize {
-    let limits = BodyLimits { max_bytes, max_fields, max_depth, max_file_bytes };
+    let limits = BodyLimits { max_fields, max_depth, max_file_bytes };
     let mut total = 0;
-    body::fields(content_type, body, &limits, &mut |parameter| {
+    let mut visit = |parameter: Parameter<'_>| {
         if parameter.part != Part::Name {
             total += parameter.value.len();
         }
         show(parameter.name, parameter.value);
-    });
+    };
+    let mut reader = BodyReader::new(BodyHead::new(content_type), &limits);
+    let mut rest = body;
+    for cut in cuts {
+        let (chunk, after) = rest.split_at((*cut).min(rest.len()));
+        reader.feed(chunk, &mut visit);
+        rest = after;
+    }
+    reader.finish_with(rest, &mut visit);
     total
 }

@@ -103,7 +103,8 @@ pub use client::{
 pub use country::{CountryCode, InvalidCountryCode};
 pub use detect::ai_anomaly::AnomalyModel;
 pub use detect::attack_signatures::{
-    AttackCategory, RuleFileError, Severity, SignatureError, SignatureExclusion, SignatureHit, TooManyRules,
+    AttackCategory, BodyOverflow, RuleFileError, Severity, SignatureError, SignatureExclusion, SignatureHit,
+    TooManyRules,
 };
 pub use detect::geo_block::CountryLookup;
 #[cfg(feature = "geo")]

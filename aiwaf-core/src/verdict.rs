@@ -22,7 +22,7 @@ pub struct Verdict {
     pub finding: Option<Finding>,
     /// The ban that this request caused, if it caused one.
     pub ban: Option<Box<BlacklistEntry>>,
-    /// What protections in monitor mode would have done.
+    /// Findings that do not block: those of protections in monitor mode, and notes.
     pub monitored: Vec<Finding>,
     /// The protections that applied, by policy; `logging` is among them if the request is to be logged.
     pub applied: ProtectionSet,
@@ -32,6 +32,11 @@ impl Verdict {
     /// The request may pass.
     pub fn allow(applied: ProtectionSet) -> Self {
         Self { action: Action::Allow, finding: None, ban: None, monitored: Vec::new(), applied }
+    }
+
+    /// Reports whether enforcing the protections in monitor mode would have blocked the request.
+    pub(crate) fn is_shadow_blocked(&self) -> bool {
+        self.monitored.iter().any(|finding| finding.action != Action::Allow)
     }
 
     /// Whether the request may pass.
@@ -100,6 +105,12 @@ impl Finding {
         Self { protection, reason, matched: None, action: Action::Block, weight: BanWeight::Full }
     }
 
+    /// Makes it a note: it is logged, and neither blocks nor counts toward a ban.
+    #[must_use]
+    pub fn as_note(self) -> Self {
+        Self { action: Action::Allow, weight: BanWeight::Nothing, ..self }
+    }
+
     /// Makes it count otherwise towards a ban.
     #[must_use]
     pub fn with_weight(self, weight: BanWeight) -> Self {
@@ -157,6 +168,11 @@ pub enum Reason {
         /// The rules, in the order in which they fired.
         hits: Vec<SignatureHit>,
     },
+    /// The rest of the body is not inspected: it is longer than the limit.
+    BodyOverflow {
+        /// The limit, in bytes.
+        limit: usize,
+    },
     /// The reason of a service's own protection, in its words.
     Custom(Cow<'static, str>),
 }
@@ -200,6 +216,7 @@ impl fmt::Display for Reason {
             Self::UuidTampering => f.write_str("UUID tampering"),
             Self::UuidGuessing(count) => write!(f, "UUID guessing ({count} unknown identifiers)"),
             Self::Anomaly(evidence) => write!(f, "AI anomaly + {evidence}"),
+            Self::BodyOverflow { limit } => write!(f, "Body not inspected beyond {limit} bytes"),
             Self::Custom(reason) => f.write_str(reason),
             Self::AttackSignatures { score, hits } => {
                 write!(f, "Attack signatures (score {score}): ")?;

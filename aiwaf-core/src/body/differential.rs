@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
+use crate::decode::Part;
 
 /// What part of a parameter it is, the parameter's name, and the value.
 type Found = (Part, Vec<u8>, Vec<u8>);
@@ -199,20 +200,18 @@ proptest! {
                 .prop_map(String::into_bytes),
             proptest::collection::vec(any::<u8>(), 0..3),
         ], 0..40),
-        max_bytes in 1usize..80,
     ) {
         let body = body.concat();
-        let limits = BodyLimits { max_bytes, max_fields: 5, max_depth: 3, max_file_bytes: 7 };
+        let limits = BodyLimits { max_fields: 5, max_depth: 3, max_file_bytes: 7 };
         let mut total = 0;
-        let outcome = fields(Some(content_type.as_bytes()), &body, &limits, &mut |parameter| {
+        fields(Some(content_type.as_bytes()), &body, &limits, &mut |parameter| {
             if parameter.part != Part::Name {
                 total += parameter.value.len();
             }
         });
-        // A part that is ambiguous is given twice, and so is a tag that breaks off; a lying type may have the body read
-        // once more.
-        prop_assert!(total <= 3 * max_bytes.min(body.len()));
-        prop_assert_eq!(outcome.has(BodyMark::Truncated), !body.is_empty() && body.len() >= max_bytes);
+        // A part that is ambiguous is judged as a field, a file, and as what it may be if it is short; broken JSON is judged
+        // as raw text and by its strings, and as a form if that is its type. What can run is shown again.
+        prop_assert!(total <= 4 * body.len(), "{total} of {}", body.len());
     }
 }
 

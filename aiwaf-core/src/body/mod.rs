@@ -1,291 +1,53 @@
 //! Request bodies, taken apart into names and values as applications would.
 //!
-//! Nothing is built: what is found is shown to a visitor at once. Everything is total (any bytes are fine), takes linear
-//! time, and keeps within [`BodyLimits`]. What can't be taken apart is shown as raw text, so that nothing goes unseen.
+//! Nothing is built: what is found is shown to a visitor at once, while the body arrives. Everything is total (any bytes are
+//! fine), takes linear time and bounded memory, and does not depend on how the body is cut into chunks. What can't be taken
+//! apart is shown as raw text, so that nothing goes unseen.
+//!
+//! [`BodyReader`] chooses a format and feeds that format's reader. Each of those reads whole tokens from the bytes at hand,
+//! and returns how many bytes it has read; [`Carry`](carry::Carry) puts the rest before the next chunk. A token that may be
+//! long, such as a value, is collected in a [`Window`](window::Window), which shows it in pieces.
 
+mod carry;
+mod charset;
 #[cfg(test)]
 mod differential;
-mod fields;
+mod file;
+mod head;
 mod json;
 mod limits;
-mod media_type;
 mod multipart;
 mod outcome;
+mod parameters;
+mod protobuf;
+mod reader;
+mod runnable;
+mod sink;
 mod sniff;
+#[cfg(test)]
+mod splits;
+#[cfg(test)]
+mod tests;
+mod text_check;
+mod urlencoded;
+mod window;
 mod xml;
 
+pub(crate) use head::BodyHead;
 pub(crate) use limits::BodyLimits;
 pub(crate) use outcome::{BodyFormat, BodyMark, BodyOutcome};
+pub(crate) use reader::BodyReader;
 
-use self::fields::Fields;
-use self::media_type::MediaType;
-use crate::decode::{Parameter, Part, Place};
+#[cfg(any(test, feature = "internals"))]
+use crate::decode::Parameter;
 
-/// Visits every name and value of a body, of which at most `limits.max_bytes` are looked at.
-///
-/// `content_type` is the header's value, `body` the body or its beginning. What can't be taken apart, or lies beyond a
-/// limit but for the first, comes as raw text; the outcome says so. Takes linear time.
-///
-/// - A body that begins like JSON or XML is read as that, whatever its type says: many clients say nothing better than
-///   urlencoded or plain text. If its type is urlencoded, its values are read as those of a form as well, and so is all of
-///   it if it breaks the rules.
-/// - A body without a type, or with one that says nothing, is read as what it looks like.
+/// Visits every name and value of a whole body with one content type.
+#[cfg(any(test, feature = "internals"))]
 pub(crate) fn fields(
     content_type: Option<&[u8]>,
     body: &[u8],
     limits: &BodyLimits,
     visit: &mut dyn FnMut(Parameter<'_>),
 ) -> BodyOutcome {
-    let mut outcome = BodyOutcome::new(BodyFormat::Empty);
-    if body.is_empty() {
-        return outcome;
-    }
-    if body.len() >= limits.max_bytes {
-        outcome.mark(BodyMark::Truncated);
-    }
-    let body = body.get(..limits.max_bytes).unwrap_or(body);
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let media_type = MediaType::new(content_type.unwrap_or_default());
-    if media_type.hides_ascii() {
-        outcome.mark(BodyMark::HidingCharset);
-    }
-    let declared = media_type.format();
-    let place = if declared == Some(BodyFormat::UrlEncoded) { Place::Form } else { Place::Content };
-    let looks_like = sniff::sniff(body);
-    let mut fields = Fields::new(visit, limits.max_fields, place, outcome);
-    let structured = matches!(looks_like, Some(BodyFormat::Json | BodyFormat::Xml));
-    let format = match declared {
-        Some(BodyFormat::Multipart) => BodyFormat::Multipart,
-        Some(declared) => {
-            looks_like.filter(|_| structured || declared == BodyFormat::Text).unwrap_or(declared)
-        }
-        None => {
-            looks_like.unwrap_or(if sniff::is_binary(body) { BodyFormat::Binary } else { BodyFormat::Text })
-        }
-    };
-    fields.outcome.format = format;
-    if declared != Some(format) {
-        fields.outcome.mark(BodyMark::Sniffed);
-    }
-    let complete = match format {
-        BodyFormat::Json => json::read(body, limits, &mut fields),
-        BodyFormat::Xml => xml::read(body, limits, &mut fields),
-        BodyFormat::Multipart => {
-            multipart::read(body, media_type.parameter(b"boundary"), limits, &mut fields);
-            true
-        }
-        BodyFormat::UrlEncoded => {
-            fields.give_urlencoded(body);
-            true
-        }
-        BodyFormat::Binary => {
-            fields.give(b"", body.get(..limits.max_file_bytes).unwrap_or(body), Part::FileContent);
-            true
-        }
-        BodyFormat::Text | BodyFormat::Empty => {
-            fields.give(b"", body, Part::Raw);
-            true
-        }
-    };
-    if format != BodyFormat::UrlEncoded && [declared, looks_like].contains(&Some(BodyFormat::UrlEncoded)) {
-        if !complete {
-            fields.give_urlencoded(body);
-        } else if let Some(values) = memchr::memchr(b'=', body).and_then(|equals| body.get(equals..)) {
-            // The application reads it as what its type says, and finds values where the document has text.
-            fields.give_urlencoded(values);
-        }
-    }
-    fields.outcome
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What is found in a body, as `part name=value`, and what became of it.
-    fn found(content_type: &str, body: &str, limits: &BodyLimits) -> (Vec<String>, BodyOutcome) {
-        let mut found = Vec::new();
-        let outcome = fields(Some(content_type.as_bytes()), body.as_bytes(), limits, &mut |parameter| {
-            let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-            found.push(format!("{:?} {}={}", parameter.part, text(parameter.name), text(parameter.value)));
-        });
-        (found, outcome)
-    }
-
-    #[track_caller]
-    fn check(content_type: &str, body: &str, expected: &[&str], format: BodyFormat, marks: &[BodyMark]) {
-        let (found, outcome) = found(content_type, body, &BodyLimits::default());
-        assert_eq!(found, expected);
-        assert_eq!((outcome.format, outcome.marks().collect::<Vec<_>>()), (format, marks.to_vec()));
-    }
-
-    #[test]
-    fn a_form_has_names_and_values() {
-        check(
-            "application/x-www-form-urlencoded; charset=UTF-8",
-            "a=1&b%5B%5D=x+y&&c",
-            &["Name a=a", "Value a=1", "Name b[]=b%5B%5D", "Value b[]=x+y", "Name c=c"],
-            BodyFormat::UrlEncoded,
-            &[],
-        );
-    }
-
-    #[test]
-    fn json_is_visited_to_its_leaves_and_every_equal_key_counts() {
-        check(
-            "application/json",
-            r#"{"a": "x", "a": ["\u0079\n", {"b c": true, "d": -1.5e3}], "e": {}, "": null}"#,
-            &["Name a=a", "Value a=x", "Value a[]=y\n", "Name a[].b c=b c", "Name a[].d=d", "Name e=e"],
-            BodyFormat::Json,
-            &[],
-        );
-        check("application/json", r#""a" ["b"]"#, &["Value =a", "Value []=b"], BodyFormat::Json, &[]);
-    }
-
-    #[test]
-    fn a_key_is_given_again_only_on_another_path() {
-        check(
-            "application/json",
-            r#"[{"a": 1, "b": {"a": 2}}, {"a": 3, "b": {"a": 4}}, {"b.a": 5}]"#,
-            &["Name [].a=a", "Name [].b=b", "Name [].b.a=a", "Name [].b.a=b.a"],
-            BodyFormat::Json,
-            &[],
-        );
-    }
-
-    #[test]
-    fn broken_json_is_raw_from_where_it_breaks() {
-        for (body, rest) in [
-            (r#"{"a": 'x'}"#, "'x'}"),
-            (r#"{"a": "x\q"}"#, r#""x\q"}"#),
-            (r#"{"a": 1.}"#, "1.}"),
-            (r#"{"a": 1]"#, "]"),
-            (r#"{"a": 1,}"#, "}"),
-        ] {
-            let expected = ["Name a=a".to_owned(), format!("Raw ={rest}")];
-            let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
-            check("application/json", body, &expected, BodyFormat::Json, &[BodyMark::Malformed]);
-        }
-    }
-
-    #[test]
-    fn a_huge_number_is_judged() {
-        let body = "9".repeat(65);
-        let expected = format!("Value ={body}");
-        check("application/json", &body, &[&expected], BodyFormat::Json, &[BodyMark::BigNumber]);
-    }
-
-    #[test]
-    fn xml_has_texts_and_attributes_and_expands_nothing() {
-        check(
-            "text/xml",
-            "<?xml version=\"1.0\"?><a href='1&#39;2'>un<![CDATA[ion]]> select<b.c/>&lt;x></a>",
-            &["Value a@href=1'2", "Value a=union select", "Name b.c=b.c", "Value a=<x>"],
-            BodyFormat::Xml,
-            &[],
-        );
-        let (_, outcome) = found(
-            "text/xml",
-            "<!DOCTYPE a [<!ENTITY b SYSTEM \"file:///etc/passwd\">]><a>&b;</a>",
-            &BodyLimits::default(),
-        );
-        let marks = [BodyMark::Doctype, BodyMark::Entity, BodyMark::ExternalEntity];
-        assert_eq!(outcome.marks().collect::<Vec<_>>(), marks);
-        let svg = "<!DOCTYPE svg PUBLIC \"-//W3C//DTD SVG 1.1//EN\" \"http://www.w3.org/svg11.dtd\"><svg/>";
-        assert_eq!(
-            found("image/svg+xml", svg, &BodyLimits::default()).1.marks().collect::<Vec<_>>(),
-            [BodyMark::Doctype]
-        );
-    }
-
-    #[test]
-    fn a_multipart_form_has_fields_and_files() {
-        let body = "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--y\r\n--x \r\n\
-                    content-disposition: form-data; name=f; filename=\"p.php\"\r\nContent-Type: image/png\r\n\r\n\
-                    <?php\r\n--x--\r\n";
-        check(
-            "multipart/form-data; boundary=\"x\"",
-            body,
-            &["Name a=a", "Value a=1\r\n--y", "Name f=f", "FileName f=p.php", "FileContent f=<?php"],
-            BodyFormat::Multipart,
-            &[],
-        );
-    }
-
-    #[test]
-    fn a_part_that_parsers_read_differently_is_field_and_file() {
-        let body = "--x\r\nContent-Disposition: form-data; name=a; filename*=UTF-8''b\r\n\r\n1\r\n--x--";
-        check(
-            "multipart/form-data; boundary=x",
-            body,
-            &["Name a=a", "FileName a=UTF-8''b", "Value a=1"],
-            BodyFormat::Multipart,
-            &[BodyMark::AmbiguousPart],
-        );
-    }
-
-    #[test]
-    fn a_body_is_read_as_what_it_is() {
-        let json = r#"{"a":"1"}"#;
-        let expected = ["Name a=a", "Value a=1"];
-        for lie in
-            ["", "text/plain", "application/x-www-form-urlencoded", "application/octet-stream", "text/xml"]
-        {
-            check(lie, json, &expected, BodyFormat::Json, &[BodyMark::Sniffed]);
-        }
-        check("", "a=1", &expected, BodyFormat::UrlEncoded, &[BodyMark::Sniffed]);
-        check("text/plain", "see a = b", &["Raw =see a = b"], BodyFormat::Text, &[]);
-        check(
-            "application/x-www-form-urlencoded",
-            r#"{"a&b=1"#,
-            &[r#"Raw ="a&b=1"#, "Name {\"a={\"a", "Name b=b", "Value b=1"],
-            BodyFormat::Json,
-            &[BodyMark::Sniffed, BodyMark::Malformed],
-        );
-        check("image/png", "\u{89}PNG\0", &["FileContent =\u{89}PNG\0"], BodyFormat::Binary, &[]);
-    }
-
-    #[test]
-    fn a_charset_that_hides_ascii_is_marked() {
-        for (content_type, marks) in [
-            ("text/plain; charset=IBM037", &[BodyMark::HidingCharset][..]),
-            ("text/plain; charset=utf-16le", &[BodyMark::HidingCharset]),
-            ("text/plain; charset=\"utf-8\"", &[]),
-            ("text/plain;charset=ISO-8859-15", &[]),
-        ] {
-            check(content_type, "x", &["Raw =x"], BodyFormat::Text, marks);
-        }
-    }
-
-    #[test]
-    fn what_is_beyond_a_limit_is_raw() {
-        let limits = BodyLimits { max_fields: 1, max_depth: 2, max_bytes: 1000, max_file_bytes: 2 };
-        for (content_type, body, expected, mark) in [
-            ("application/x-www-form-urlencoded", "a=1&b=2", "Raw =b=2", BodyMark::TooManyFields),
-            ("application/json", r#"["a", "b"]"#, r#"Raw ="b"]"#, BodyMark::TooManyFields),
-            ("application/json", "[[[1]]]", "Raw =[1]]]", BodyMark::TooDeep),
-            ("text/xml", "<a><b/></a>", "Raw =<b/></a>", BodyMark::TooManyFields),
-        ] {
-            let (found, outcome) = found(content_type, body, &limits);
-            assert_eq!(found.last().map(String::as_str), Some(expected));
-            assert_eq!(outcome.marks().collect::<Vec<_>>(), [mark]);
-        }
-    }
-
-    #[test]
-    fn a_body_whose_end_is_not_seen_is_not_broken() {
-        let json = r#"{"a": "some long text", "b": 12345}"#;
-        let multipart = "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nsome long text\r\n--x--";
-        let xml = "<a b='c'>some long text</a>";
-        for (content_type, body) in
-            [("application/json", json), ("multipart/form-data; boundary=x", multipart), ("text/xml", xml)]
-        {
-            for max_bytes in body.len() - 14..body.len() {
-                let limits = BodyLimits { max_bytes, ..BodyLimits::default() };
-                let (found, outcome) = found(content_type, body, &limits);
-                assert_eq!(outcome.marks().collect::<Vec<_>>(), [BodyMark::Truncated], "{max_bytes}");
-                assert!(found.iter().any(|field| field.starts_with("Value a=some")), "{found:?}");
-            }
-        }
-    }
+    BodyReader::new(BodyHead::new(content_type), limits).finish_with(body, visit)
 }

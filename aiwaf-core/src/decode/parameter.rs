@@ -30,7 +30,7 @@ pub(crate) enum Part {
 }
 
 /// Where a value stood.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Place {
     /// The path.
     Path,

@@ -12,7 +12,7 @@ use crate::protection::Protection;
 use crate::request::Request;
 use crate::request_info;
 use crate::transaction::Judgement;
-use crate::verdict::{BanWeight, Finding, Reason};
+use crate::verdict::{Action, BanWeight, Finding, Reason};
 
 /// A request that is being judged, and the lists by which it is.
 pub(super) struct Subject<'s> {
@@ -78,6 +78,10 @@ impl Engine {
             finding.weight = BanWeight::Nothing;
         }
         let ban_after = self.settings.ban_after(finding.protection);
+        if finding.action == Action::Allow {
+            judgement.verdict.monitored.push(finding);
+            return false;
+        }
         if self.monitored.contains(finding.protection) {
             if finding.weight != BanWeight::Nothing {
                 self.register_shadow(subject, record.rare(), &finding, ban_after);

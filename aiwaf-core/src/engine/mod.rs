@@ -275,7 +275,7 @@ impl Engine {
             }
         }
         self.put_in_force(context.client, judgement);
-        judgement.is_shadow_blocked = !judgement.verdict.monitored.is_empty();
+        judgement.is_shadow_blocked = judgement.verdict.is_shadow_blocked();
         judgement.wants_body = judgement.verdict.is_allowed() && self.reads_body(context.applied.protections);
     }
 
@@ -295,7 +295,7 @@ impl Engine {
         let subject = Subject { context, request, snapshot: &self.lists.snapshot() };
         self.judge_body(&subject, &Body { request, context, chunk, is_end }, judgement);
         self.put_in_force(context.client, judgement);
-        judgement.is_shadow_blocked = !judgement.verdict.monitored.is_empty();
+        judgement.is_shadow_blocked = judgement.verdict.is_shadow_blocked();
         judgement.wants_body = judgement.verdict.is_allowed() && !is_end;
     }
 

@@ -24,14 +24,15 @@ impl Path {
     }
 
     #[inline]
-    pub(super) fn length(&self) -> usize {
-        self.length
+    pub(super) fn length(&self) -> u16 {
+        // At most `MAX_PATH`.
+        u16::try_from(self.length).unwrap_or(0)
     }
 
     /// Takes off what was added since the path had this length.
     #[inline]
-    pub(super) fn cut(&mut self, length: usize) {
-        self.length = length;
+    pub(super) fn cut(&mut self, length: u16) {
+        self.length = usize::from(length).min(MAX_PATH);
     }
 
     /// Goes on to the members of a list, which have no names.
@@ -47,18 +48,19 @@ impl Path {
 
     /// Puts a dot behind the path, which is no part of it as long as no key follows; gives where keys begin.
     #[inline]
-    pub(super) fn add_dot(&mut self) -> usize {
+    pub(super) fn add_dot(&mut self) -> u16 {
         if self.length == 0 {
             return 0;
         }
-        let Some(room) = self.bytes.get_mut(self.length) else { return self.length };
+        let Some(room) = self.bytes.get_mut(self.length) else { return self.length() };
         *room = b'.';
-        self.length + 1
+        self.length() + 1
     }
 
     /// Replaces what stands from `start` on by the key of so many bytes that `text` begins with.
     #[inline]
-    pub(super) fn set_key(&mut self, start: usize, text: &[u8], length: usize) {
+    pub(super) fn set_key(&mut self, start: u16, text: &[u8], length: usize) {
+        let start = usize::from(start);
         let room = self.bytes.get_mut(start..).and_then(|room| room.first_chunk_mut::<{ 2 * SHORT }>());
         if let (Some(room), Some(text), ..=SHORT) = (room, text.first_chunk::<SHORT>(), length) {
             room[..SHORT].copy_from_slice(text);
@@ -161,7 +163,7 @@ mod tests {
     use super::*;
 
     /// Sets the key and says whether it was known, with other text behind it as in a body.
-    fn knows(keys: &mut RecentKeys, path: &mut Path, start: usize, key: &str) -> bool {
+    fn knows(keys: &mut RecentKeys, path: &mut Path, start: u16, key: &str) -> bool {
         let text = format!("{key}\":1,{}", "x".repeat(40));
         path.set_key(start, text.as_bytes(), key.len());
         keys.knows(path, key.len())
@@ -204,7 +206,7 @@ mod tests {
             expected.truncate(MAX_PATH);
             assert_eq!(path.text().escape_ascii().to_string(), expected);
         }
-        assert_eq!(path.length(), MAX_PATH);
+        assert_eq!(usize::from(path.length()), MAX_PATH);
         path.add_brackets();
         path.set_key(4, b"x", 1);
         assert_eq!(path.text(), b"a.bcx");

@@ -2,38 +2,6 @@
 
 use crate::decode::Buffer;
 
-/// A string, where it stands.
-#[derive(Clone, Copy)]
-pub(super) enum Text<'r> {
-    /// So many bytes at the beginning of what is left of the body.
-    InBody(&'r [u8], usize),
-    /// Without its escapes in the reader's buffer.
-    InBuffer,
-}
-
-impl<'r> Text<'r> {
-    /// The string, perhaps with what stands behind it, and how long the string is.
-    #[inline]
-    pub(super) fn in_context<'t>(self, buffer: &'t Unescaped) -> (&'t [u8], usize)
-    where
-        'r: 't,
-    {
-        match self {
-            Self::InBody(rest, length) => (rest, length),
-            Self::InBuffer => (buffer.bytes(), buffer.length),
-        }
-    }
-
-    #[inline]
-    pub(super) fn bytes<'t>(self, buffer: &'t Unescaped) -> &'t [u8]
-    where
-        'r: 't,
-    {
-        let (text, length) = self.in_context(buffer);
-        text.get(..length).unwrap_or(text)
-    }
-}
-
 /// Where the next quote or backslash stands, and which of them it is.
 pub(super) fn end_of_run(text: &[u8]) -> Option<(usize, u8)> {
     near_end_of_run(text).or_else(|| {
@@ -80,6 +48,16 @@ impl Unescaped {
 
     pub(super) fn clear(&mut self) {
         self.length = 0;
+    }
+
+    /// Length of the string.
+    pub(super) fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Returns the string and the room behind it.
+    pub(super) fn with_room(&self) -> &[u8] {
+        &self.bytes
     }
 
     #[inline]

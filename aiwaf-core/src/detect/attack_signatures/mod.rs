@@ -26,6 +26,7 @@ mod rule_set;
 mod scan;
 mod settings;
 mod sql;
+mod streaming;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -38,16 +39,17 @@ pub(crate) use clean_values::CleanCookie;
 pub use hit::SignatureHit;
 pub use rule::RuleFileError;
 pub use rule_set::TooManyRules;
-pub use settings::{AttackSignaturesSettings, SignatureExclusion};
+pub use settings::{AttackSignaturesSettings, BodyOverflow, SignatureExclusion};
 
 use self::clean_values::CleanValues;
 use self::keyed_hash::Tag;
 use self::rule::{Rule, built_in};
 use self::rule_set::{Candidates, RuleSet};
 use self::scan::Occurrences;
+use self::streaming::Reading;
 use self::target::Target;
-use super::{Body, BuiltIn, Context, Detector, DetectorError, Head, Inputs};
-use crate::body::{self, BodyLimits};
+use super::{Body, BuiltIn, ClientMemory, Context, Detector, DetectorError, Head, Inputs};
+use crate::body::BodyLimits;
 use crate::decode::{Form, Forms, Parameter, Part, Place, normalize_pattern, urlencoded_parameters};
 use crate::protection::Protection;
 use crate::request::Request;
@@ -63,6 +65,8 @@ pub(crate) struct AttackSignatures {
     limits: BodyLimits,
     /// What these rules are known not to match.
     clean: CleanValues,
+    max_body_bytes: usize,
+    overflow: BodyOverflow,
 }
 
 /// Why the rules can't be used.
@@ -168,12 +172,13 @@ impl AttackSignatures {
             demoted: settings.demoted_rules.iter().map(|id| id.as_str().into()).collect(),
             exclusions: settings.exclusions.iter().map(Exclusion::new).collect(),
             limits: BodyLimits {
-                max_bytes: settings.max_body_bytes,
                 max_fields: settings.max_fields,
                 max_depth: settings.max_depth,
                 max_file_bytes: settings.max_file_bytes,
             },
             clean: CleanValues::new(),
+            max_body_bytes: settings.max_body_bytes,
+            overflow: settings.body_overflow,
         })
     }
 
@@ -229,12 +234,11 @@ impl AttackSignatures {
 }
 
 /// What the rules have found so far in one request.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Found {
     hits: Vec<SignatureHit>,
     score: u32,
-    /// The beginning of a body that came in several chunks.
-    body: Vec<u8>,
+    reading: Reading,
 }
 
 impl BuiltIn for AttackSignatures {
@@ -242,6 +246,12 @@ impl BuiltIn for AttackSignatures {
 
     fn build(settings: &AttackSignaturesSettings, inputs: &Inputs<'_>) -> Result<Self, DetectorError> {
         Ok(Self::new(settings, inputs.rule_texts)?)
+    }
+}
+
+impl ClientMemory for Option<Box<CleanCookie>> {
+    fn heap_bytes(&self) -> usize {
+        self.as_ref().map_or(0, |_| size_of::<CleanCookie>())
     }
 }
 
@@ -265,27 +275,9 @@ impl Detector for AttackSignatures {
         finding
     }
 
-    /// Judges the body when its end or its bound is reached.
+    /// Judges the next chunk of the body. Memory is bounded, and time is linear in the body's length.
     fn body(&self, body: &Body<'_>, found: &mut Found) -> Option<Finding> {
-        let kept = std::mem::take(&mut found.body);
-        let is_whole = body.is_end && kept.is_empty();
-        let max = self.limits.max_bytes;
-        let whole = if is_whole {
-            body.chunk
-        } else {
-            let room = max.saturating_sub(kept.len());
-            found.body = kept;
-            found.body.extend_from_slice(body.chunk.get(..room).unwrap_or(body.chunk));
-            if !body.is_end {
-                return None;
-            }
-            &std::mem::take(&mut found.body)
-        };
-        if whole.is_empty() {
-            return None;
-        }
-        self.judge(body.request, body.context, found).judge_body(body.request, whole, &mut None);
-        self.verdict(found)
+        self.judge_chunk(body, found)
     }
 }
 
@@ -396,20 +388,6 @@ impl Judge<'_> {
     /// Reports whether no further value is judged.
     fn is_full(&self) -> bool {
         self.found.hits.len() >= MAX_HITS
-    }
-
-    fn judge_body(&mut self, request: &Request<'_>, body: &[u8], forms: &mut Option<Forms>) {
-        let content_type = request.header("content-type");
-        let limits = &self.signatures.limits;
-        let outcome = body::fields(content_type, body, limits, &mut |parameter| {
-            self.judge_parameter(&parameter, forms);
-        });
-        // What is remarkable about the whole stands in its content type and its beginning.
-        let whole = Value { target: Target::BodyText, place: Place::Content, name: b"", text: b"" };
-        let shown = content_type.unwrap_or_default();
-        for mark in outcome.marks() {
-            self.signatures.rules.judge_mark(mark, |rule| self.note(rule, whole, shown, 0..shown.len()));
-        }
     }
 
     fn judge_parameter(&mut self, parameter: &Parameter<'_>, forms: &mut Option<Forms>) {

@@ -217,7 +217,7 @@ struct WrittenRule {
     from_other_site: bool,
     pattern: Option<String>,
     detector: Option<Detector>,
-    body_mark: Option<WrittenMark>,
+    body_mark: Option<BodyMark>,
     matches: Vec<String>,
     passes: Vec<String>,
 }
@@ -258,41 +258,6 @@ impl WrittenForm {
     }
 }
 
-/// What is remarkable about a body.
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum WrittenMark {
-    Sniffed,
-    Malformed,
-    TooManyFields,
-    TooDeep,
-    Truncated,
-    BigNumber,
-    HidingCharset,
-    AmbiguousPart,
-    Doctype,
-    Entity,
-    ExternalEntity,
-}
-
-impl WrittenMark {
-    const fn mark(self) -> BodyMark {
-        match self {
-            Self::Sniffed => BodyMark::Sniffed,
-            Self::Malformed => BodyMark::Malformed,
-            Self::TooManyFields => BodyMark::TooManyFields,
-            Self::TooDeep => BodyMark::TooDeep,
-            Self::Truncated => BodyMark::Truncated,
-            Self::BigNumber => BodyMark::BigNumber,
-            Self::HidingCharset => BodyMark::HidingCharset,
-            Self::AmbiguousPart => BodyMark::AmbiguousPart,
-            Self::Doctype => BodyMark::Doctype,
-            Self::Entity => BodyMark::Entity,
-            Self::ExternalEntity => BodyMark::ExternalEntity,
-        }
-    }
-}
-
 /// The forms that a rule judges unless it says otherwise.
 const DEFAULT_FORMS: FormSet = FormSet::EMPTY.with(Form::Plain).with(Form::Unescaped).with(Form::Base64);
 
@@ -316,7 +281,7 @@ impl WrittenRule {
             return Err("a literal has at least two bytes; single ones belong in `bytes`".into());
         }
         let matcher = match (self.pattern, self.detector, self.body_mark) {
-            (None, None, Some(mark)) => Matcher::BodyMark(mark.mark()),
+            (None, None, Some(mark)) => Matcher::BodyMark(mark),
             (Some(source), None, None) => {
                 if literals.is_empty() && self.bytes.is_empty() {
                     return Err(

@@ -54,15 +54,33 @@ pub struct AttackSignaturesSettings {
     pub rule_files: Vec<String>,
     /// Where rules don't count. Default: nowhere.
     pub exclusions: Vec<SignatureExclusion>,
-    /// So many bytes of a body are looked at, 1,024 to 16,777,216. Default: 65,536.
+    /// Maximum number of body bytes that are judged before the service gets the request, 1,024 to 16,777,216. The rest is
+    /// judged in flight, chunk by chunk, before the service sees it. Default: 65,536.
     pub max_body_bytes: usize,
+    /// Treatment of bodies longer than `max_body_bytes`: `inspect` judges the rest in flight, `block` refuses them, `pass`
+    /// lets the rest through unseen and logs that. Default: inspect.
+    pub body_overflow: BodyOverflow,
     /// So many parameters of a query, a form or a document are taken apart, 16 to 1,000,000; the rest is judged in one
     /// piece, which rules for whole values don't see. Default: 65,536, which 64 KiB can't have.
     pub max_fields: usize,
     /// So many levels of JSON and XML are followed, 4 to 200. Default: 128, as deep as serde goes.
     pub max_depth: usize,
-    /// So many bytes of each uploaded file are looked at, 0 to 1,048,576. Default: 8,192.
+    /// Bytes at the beginning of each uploaded file that are judged as text, 0 to 1,048,576; behind them only what can run
+    /// is judged: scripts, serialized objects. Default: 8,192.
     pub max_file_bytes: usize,
+}
+
+/// Treatment of bodies that are longer than is judged before the service gets the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BodyOverflow {
+    /// The rest is judged in flight.
+    #[default]
+    Inspect,
+    /// The request is blocked.
+    Block,
+    /// The rest passes unseen, which is logged.
+    Pass,
 }
 
 impl AttackSignaturesSettings {
@@ -96,6 +114,7 @@ impl Default for AttackSignaturesSettings {
             demoted_rules: Vec::new(),
             rule_files: Vec::new(),
             exclusions: Vec::new(),
+            body_overflow: BodyOverflow::Inspect,
             max_body_bytes: 64 * 1024,
             max_fields: 65_536,
             max_depth: 128,

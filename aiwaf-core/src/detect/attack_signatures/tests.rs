@@ -38,7 +38,8 @@ fn matches(rule: &Arc<Rule>, value: &str) -> bool {
         // A whole body: its content type, a line end, and the rest.
         let (content_type, content) = value.split_once('\n').unwrap();
         let limits = BodyLimits::default();
-        let outcome = body::fields(Some(content_type.as_bytes()), content.as_bytes(), &limits, &mut |_| {});
+        let outcome =
+            crate::body::fields(Some(content_type.as_bytes()), content.as_bytes(), &limits, &mut |_| {});
         return outcome.has(mark);
     }
     let set = RuleSet::new(vec![rule.clone()]).unwrap();
