@@ -1,11 +1,13 @@
 //! One pass over a value that tells which decoders can change anything.
 
+use super::compatibility::may_begin_foldable;
+
 /// Which kinds of bytes a value has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Kinds(u16);
 
 impl Kinds {
-    /// What begins an escape of URLs, an overlong or fullwidth UTF-8 character, or is NUL.
+    /// What begins an escape of URLs, an overlong UTF-8 character or a compatibility form, or is NUL.
     pub(super) const ESCAPE: Self = Self(1);
     /// `+`.
     pub(super) const PLUS: Self = Self(1 << 1);
@@ -71,8 +73,9 @@ const KINDS: [u16; 256] = {
         #[allow(clippy::cast_possible_truncation)] // the index of a table for bytes
         let byte = index as u8;
         let mut kinds = match byte {
-            // Leads of overlong and fullwidth characters, and of honest ones as well.
-            b'%' | 0 | 0xc0 | 0xc1 | 0xe0 | 0xef | 0xf0 => Kinds::ESCAPE,
+            // Leads of overlong characters and of compatibility forms, and of honest ones as well.
+            b'%' | 0 | 0xc0 | 0xc1 | 0xe0 => Kinds::ESCAPE,
+            lead if may_begin_foldable(lead) => Kinds::ESCAPE,
             b'+' => Kinds::PLUS,
             b'A'..=b'Z' => Kinds::UPPER,
             b'&' => Kinds::AMPERSAND,

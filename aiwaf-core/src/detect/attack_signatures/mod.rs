@@ -9,9 +9,12 @@
 //! on values that hold one of its literals, which one pass looks for, all rules at once.
 
 mod category;
+mod credentials;
 mod detector;
+mod document_type;
 mod hit;
 mod html;
+mod mention;
 mod next_words;
 mod rule;
 mod rule_set;
@@ -181,6 +184,8 @@ impl AttackSignatures {
             asset,
             occurrences: Occurrences::default(),
             hits: Vec::new(),
+            unlisted: Vec::new(),
+            has_mention: false,
             score: 0,
         };
         let mut forms = Forms::default();
@@ -227,6 +232,10 @@ struct Judge<'j> {
     /// Memory for the search for literals.
     occurrences: Occurrences,
     hits: Vec<SignatureHit>,
+    /// Rules that count, but found no room in `hits`.
+    unlisted: Vec<Box<str>>,
+    /// Whether any match was a mere mention, of which all together count as one notice.
+    has_mention: bool,
     score: u32,
 }
 
@@ -290,7 +299,7 @@ const PLAIN_BYTES: [bool; 256] = {
     plain
 };
 
-/// Hits that a verdict lists; what comes after them changes nothing.
+/// Maximum number of hits that a verdict lists; the score counts the others as well.
 const MAX_HITS: usize = 16;
 
 /// A value and what is known of it.
@@ -345,7 +354,20 @@ impl Judge<'_> {
                 return;
             }
             self.judge(Value { target, place: Place::Header, name: name.as_bytes(), text: value }, forms);
+            if target == Target::Header && credentials::is_header_of_credentials(name) {
+                self.judge_credentials(name, value, forms);
+            }
         });
+    }
+
+    /// Judges the user's name and the password of Basic credentials.
+    fn judge_credentials(&mut self, name: &str, value: &[u8], forms: &mut Forms) {
+        let Some(decoded) = credentials::basic(value) else { return };
+        for text in credentials::name_and_password(&decoded) {
+            let value =
+                Value { target: Target::Credential, place: Place::Content, name: name.as_bytes(), text };
+            self.judge(value, forms);
+        }
     }
 
     fn judge_body(&mut self, request: &Request<'_>, forms: &mut Forms) {
@@ -372,7 +394,8 @@ impl Judge<'_> {
     }
 
     fn judge(&mut self, value: Value<'_>, forms: &mut Forms) {
-        if value.text.is_empty() || self.hits.len() >= MAX_HITS {
+        let is_decided = self.hits.len() >= MAX_HITS && self.score >= self.signatures.threshold;
+        if value.text.is_empty() || is_decided {
             return;
         }
         let rules = &*self.signatures.rules;
@@ -410,25 +433,42 @@ impl Judge<'_> {
     }
 
     fn note(&mut self, rule: &Rule, value: Value<'_>, text: &[u8], range: std::ops::Range<usize>) {
-        let known = self.hits.iter().any(|hit| *hit.rule == *rule.id);
         let signatures = self.signatures;
-        if known
-            || self.hits.len() >= MAX_HITS
+        let listed = self.hits.iter().position(|hit| *hit.rule == *rule.id);
+        let was_mention = listed.and_then(|index| self.hits.get(index)).is_some_and(|hit| hit.is_mention);
+        if listed.is_some() && !was_mention
+            || self.unlisted.contains(&rule.id)
             || rule.from_other_site && !follows_foreign_link(self.request)
             || self.asset && value.is_page_searched_for(rule.category)
             || signatures.exclusions.iter().any(|exclusion| exclusion.applies(self.path, value.name, rule))
         {
             return;
         }
+        let is_mention = value.is_text() && rule.is_only_mentioned(text, &range);
+        if is_mention && was_mention {
+            return;
+        }
         let demoted = signatures.demoted.contains(&rule.id);
-        let severity = if demoted { Severity::Notice } else { rule.severity };
-        self.score += if demoted { 0 } else { severity.score() };
-        self.hits.push(SignatureHit {
+        let severity = if demoted || is_mention { Severity::Notice } else { rule.severity };
+        self.score += match (demoted, is_mention) {
+            (true, _) => 0,
+            (false, true) if std::mem::replace(&mut self.has_mention, true) => 0,
+            (false, _) => severity.score(),
+        };
+        let hit = SignatureHit {
             rule: rule.id.clone(),
             category: rule.category,
             severity,
+            is_mention,
             matched: Match::new(value.field(), text, range.start, range.end),
-        });
+        };
+        let has_room = self.hits.len() < MAX_HITS;
+        match listed.and_then(|index| self.hits.get_mut(index)) {
+            Some(listed) => *listed = hit,
+            None if has_room => self.hits.push(hit),
+            None if is_mention => {}
+            None => self.unlisted.push(hit.rule),
+        }
     }
 
     fn verdict(self) -> Option<Finding> {
@@ -449,6 +489,11 @@ fn follows_foreign_link(request: &Request<'_>) -> bool {
 }
 
 impl Value<'_> {
+    /// Whether people may have written it as text, which talks about things.
+    fn is_text(&self) -> bool {
+        matches!(self.target, Target::QueryValue | Target::BodyValue | Target::BodyText)
+    }
+
     /// Whether it is the address of a page on which somebody has looked for something that reads as such an attack. The
     /// page was judged by itself, and its twenty files must not count as twenty attacks. What acts by being logged is no
     /// such thing.
@@ -474,7 +519,7 @@ impl Value<'_> {
             Target::QueryName | Target::QueryValue if self.name.is_empty() => Field::Query,
             Target::QueryName | Target::QueryValue => Field::QueryParameter(name()),
             Target::CookieName | Target::CookieValue => Field::Cookie(name()),
-            Target::UserAgent | Target::Referer | Target::Header => {
+            Target::UserAgent | Target::Referer | Target::Header | Target::Credential => {
                 Field::Header(name().to_ascii_lowercase().into())
             }
             Target::BodyText => Field::Body,

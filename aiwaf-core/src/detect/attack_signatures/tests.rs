@@ -6,7 +6,7 @@ use super::*;
 use crate::decode::{FormSet, Kinds};
 use crate::detect::tests::Exchange;
 
-const TARGETS: [Target; 15] = [
+const TARGETS: [Target; 16] = [
     Target::Path,
     Target::Segment,
     Target::QueryValue,
@@ -22,6 +22,7 @@ const TARGETS: [Target; 15] = [
     Target::Referer,
     Target::Header,
     Target::Query,
+    Target::Credential,
 ];
 
 /// One of the places where `rule` looks.
