@@ -14,6 +14,7 @@ use serde::Deserialize;
 use self::quoted::{code_span, is_import};
 use self::script::is_harmless_script;
 use self::vocabulary::prose_words;
+use crate::decode::{Buffer, decode_once};
 
 /// What a rule finds, which decides where it may be a mention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -48,8 +49,41 @@ impl Mention {
         if range.len() > WINDOW || self == Self::Markup && text.len() > WINDOW {
             return false;
         }
-        let window = text.get(start..end).unwrap_or_default().to_ascii_lowercase();
-        self.is_mention(&window, &(range.start - start..range.end - start))
+        // A form as sent has its escapes still.
+        let is_escaped = text.get(start..end).is_some_and(|window| window.contains(&b'%'));
+        let (mut window, mut part) = (Vec::with_capacity(end - start), Buffer::new());
+        let mut ends = [0; 3];
+        for (at, end) in [start..range.start, range.clone(), range.end..end].into_iter().zip(&mut ends) {
+            let piece = text.get(at).unwrap_or_default();
+            if is_escaped {
+                decode_once(piece, true, &mut part);
+                window.extend_from_slice(&part);
+            } else {
+                window.extend_from_slice(piece);
+            }
+            *end = window.len();
+        }
+        window.make_ascii_lowercase();
+        let [start, end, _] = ends;
+        self.is_mention(&window, &(start..end))
+    }
+
+    /// Reports whether a value of which a normalized path matches is a text of several words, so that the path is none.
+    pub(super) fn covers_text(self, value: &[u8]) -> bool {
+        let mut text = Buffer::new();
+        decode_once(value.get(..WINDOW).unwrap_or(value), true, &mut text);
+        matches!(self, Self::Path | Self::RelativePath)
+            && prose_words(&text) > MIN_WORDS_BESIDE_CODE
+            && text.contains(&b'\n')
+    }
+
+    /// Reports whether a match in a user agent is one of the words in its comment: `(Linux; ls; rv 2)`.
+    pub(super) fn covers_agent(self, agent: &[u8], range: &Range<usize>) -> bool {
+        let part = agent.get(range.clone()).unwrap_or_default();
+        let product = agent.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        self == Self::Command
+            && agent.get(product) == Some(&b'/')
+            && part.iter().all(|byte| byte.is_ascii_alphanumeric() || b"; )._".contains(byte))
     }
 
     /// Reports whether what stands behind a mention is one as well, of what is not found by a pattern: markup is judged
@@ -66,7 +100,7 @@ impl Mention {
             Self::Markup => {
                 let span = code_span(text, range);
                 let words = words_beside(text, span.as_ref().unwrap_or(range));
-                words >= MIN_WORDS_BESIDE_CODE && quoted::is_harmless_markup(text)
+                words >= MIN_WORDS && quoted::is_harmless_markup(text)
             }
             Self::Sql => is_sql_in_sentence(text, range),
         }
@@ -83,6 +117,9 @@ fn words_beside(text: &[u8], range: &Range<usize>) -> usize {
 /// Reports whether a path stands in a sentence: as a word of its own, and no command that reads it before it.
 fn is_path_in_sentence(text: &[u8], range: &Range<usize>) -> bool {
     let token = word_around(text, range);
+    if code_span(text, range).is_some_and(|span| words_beside(text, &span) >= MIN_WORDS) {
+        return true;
+    }
     let before = text.get(..token.start).unwrap_or_default();
     let words = words_beside(text, &token);
     if script::ends_with_reader(before) {

@@ -380,7 +380,9 @@ impl Judge<'_> {
         let whole = Value { target: Target::BodyText, place: Place::Content, name: b"", text: b"" };
         let shown = content_type.unwrap_or_default();
         for mark in outcome.marks() {
-            self.signatures.rules.judge_mark(mark, |rule| self.note(rule, whole, shown, 0..shown.len()));
+            self.signatures
+                .rules
+                .judge_mark(mark, |rule| self.note(rule, whole, (Form::Sent, shown), 0..shown.len()));
         }
     }
 
@@ -427,12 +429,18 @@ impl Judge<'_> {
             };
             let forms = || list.same_as(form);
             rules.judge(text, candidates, forms, header, |rule, range| {
-                self.note(rule, value, text, range);
+                self.note(rule, value, (form, text), range);
             });
         }
     }
 
-    fn note(&mut self, rule: &Rule, value: Value<'_>, text: &[u8], range: std::ops::Range<usize>) {
+    fn note(
+        &mut self,
+        rule: &Rule,
+        value: Value<'_>,
+        (form, text): (Form, &[u8]),
+        range: std::ops::Range<usize>,
+    ) {
         let signatures = self.signatures;
         let listed = self.hits.iter().position(|hit| *hit.rule == *rule.id);
         let was_mention = listed.and_then(|index| self.hits.get(index)).is_some_and(|hit| hit.is_mention);
@@ -444,7 +452,14 @@ impl Judge<'_> {
         {
             return;
         }
-        let is_mention = value.is_text() && rule.is_only_mentioned(text, &range);
+        let is_mention = match value.target {
+            Target::QueryValue | Target::BodyValue | Target::BodyText if form == Form::Path => {
+                rule.mention().is_some_and(|mention| mention.covers_text(value.text))
+            }
+            Target::QueryValue | Target::BodyValue | Target::BodyText => rule.is_only_mentioned(text, &range),
+            Target::UserAgent => rule.mention().is_some_and(|mention| mention.covers_agent(text, &range)),
+            _ => false,
+        };
         if is_mention && was_mention {
             return;
         }
@@ -489,11 +504,6 @@ fn follows_foreign_link(request: &Request<'_>) -> bool {
 }
 
 impl Value<'_> {
-    /// Whether people may have written it as text, which talks about things.
-    fn is_text(&self) -> bool {
-        matches!(self.target, Target::QueryValue | Target::BodyValue | Target::BodyText)
-    }
-
     /// Whether it is the address of a page on which somebody has looked for something that reads as such an attack. The
     /// page was judged by itself, and its twenty files must not count as twenty attacks. What acts by being logged is no
     /// such thing.

@@ -125,6 +125,11 @@ impl Rule {
         false
     }
 
+    /// What its matches are where a text only talks about them.
+    pub(super) fn mention(&self) -> Option<Mention> {
+        self.mention
+    }
+
     /// The pattern, compiled when first asked for: most rules of most commands never are.
     pub(super) fn regex(&self) -> Option<&Regex> {
         match &self.matcher {

@@ -275,3 +275,120 @@ fn tags_in_capitals_are_found() {
         assert!(finding.is_some(), "{tag}");
     }
 }
+
+/// Judges a request with a form of one field.
+fn rules_at_text(text: &str) -> Vec<String> {
+    let signatures = signatures(&AttackSignaturesSettings::default());
+    let body = format!("text={}", form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>());
+    let finding = Exchange::post("/notes")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .inspect(|inspection| {
+            let request = inspection.request.with_body(body.as_bytes());
+            signatures.inspect(&Inspection { request: &request, ..*inspection }, false)
+        });
+    match finding.map(|finding| finding.reason) {
+        Some(Reason::AttackSignatures { hits, .. }) => hits.iter().map(|hit| hit.rule.to_string()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn mention_in_prose_is_allowed() {
+    for text in [
+        "Please have a look at /var/log/nginx/error.log, there is a line about /etc/shadow",
+        "/etc/passwd is readable by everybody on that box",
+        "import { Card } from '../../../ui/Card'",
+        "#include \"../../../inc/util.h\"",
+        "see [the guide](../../../docs/guide.md)",
+        "`docker ps | wc -l`",
+        "Run `npm ci && npm run build` before you push",
+        "git add -A && git commit",
+        "What does `curl -fsSL https://get.example.com | sh` do?",
+        "content:\") Select(\" lang:go",
+        "The <button onclick=\"save()\"> does nothing when people click it",
+        "Notes:\nimport x from '../../../lib/x'\nsee ../README.md and ../../etc\n",
+    ] {
+        assert_eq!(rules_at_text(text), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn attack_beside_mention_is_found() {
+    for text in [
+        "/etc/passwd",
+        "../../notes.txt",
+        "the file /etc/passwd is here; cat /etc/passwd",
+        "see `ls | sort` in the manual;id;cat /etc/passwd",
+        "import x from '../../../../etc/passwd'",
+        "hello <button onclick=\"alert(1)\"> my friend, how are you",
+        "8.8.8.8; git log; cat /etc/passwd",
+    ] {
+        assert_ne!(rules_at_text(text), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn mentions_count_as_one_notice() {
+    let text = "the accounts are in /etc/passwd and the keys in web.config there, see `ls | sort` for the rest of it";
+    let strict = AttackSignaturesSettings { inbound_threshold: 3, ..AttackSignaturesSettings::default() };
+    let finding = |settings: &AttackSignaturesSettings| {
+        let signatures = signatures(settings);
+        Exchange::post("/notes").header("content-type", "text/plain").inspect(|inspection| {
+            let request = inspection.request.with_body(text.as_bytes());
+            signatures.inspect(&Inspection { request: &request, ..*inspection }, false)
+        })
+    };
+    assert!(finding(&strict).is_none());
+    let stricter = AttackSignaturesSettings { inbound_threshold: 2, ..strict };
+    let Some(Reason::AttackSignatures { score, hits }) = finding(&stricter).map(|finding| finding.reason)
+    else {
+        panic!("nothing was found");
+    };
+    assert_eq!(score, 2);
+    assert!(hits.iter().all(|hit| hit.is_mention));
+}
+
+#[test]
+fn basic_credentials_are_judged() {
+    use base64::Engine;
+    let signatures = signatures(&AttackSignaturesSettings::default());
+    let is_blocked = |header: &'static str, credentials: &str| {
+        let encoded = base64::engine::general_purpose::STANDARD.encode(credentials);
+        Exchange::get("/")
+            .header(header, &format!("Basic {encoded}"))
+            .inspect(|inspection| signatures.inspect(inspection, false))
+            .is_some()
+    };
+    for attack in
+        ["' or 1=1--:x", "x:' or '1'='1", "a:;cat /etc/passwd", "../../../etc/passwd:x", "x:<script>alert(1)"]
+    {
+        assert!(is_blocked("authorization", attack), "{attack}");
+        assert!(is_blocked("proxy-authorization", attack), "{attack}");
+    }
+    for honest in ["user:pass", "o'neill:it's me", "svc:Zx9!$&*()-=", "ann:a;b|c", ":", ""] {
+        assert!(!is_blocked("authorization", honest), "{honest}");
+    }
+}
+
+/// No threshold is out of reach for a request with many matches.
+#[test]
+fn score_counts_hits_beyond_those_listed() {
+    let settings = AttackSignaturesSettings { inbound_threshold: 100, ..AttackSignaturesSettings::default() };
+    let signatures = signatures(&settings);
+    let query = built_in()
+        .iter()
+        .filter_map(|rule| rule.examples.matches.first())
+        .enumerate()
+        .map(|(index, example)| {
+            format!("p{index}={}", form_urlencoded::byte_serialize(example.as_bytes()).collect::<String>())
+        })
+        .collect::<Vec<_>>()
+        .join("&");
+    let finding =
+        Exchange::get(&format!("/?{query}")).inspect(|inspection| signatures.inspect(inspection, false));
+    let Some(Reason::AttackSignatures { score, hits }) = finding.map(|finding| finding.reason) else {
+        panic!("nothing was found");
+    };
+    assert!(score >= 100, "{score}");
+    assert_eq!(hits.len(), MAX_HITS);
+}

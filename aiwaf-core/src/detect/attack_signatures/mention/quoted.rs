@@ -149,8 +149,11 @@ pub(super) fn is_harmless_markup(text: &[u8]) -> bool {
     {
         return false;
     }
-    let handlers =
-        memmem::find_iter(text, b" on").all(|at| is_bare_handler(text.get(at + 3..).unwrap_or_default()));
+    let handlers = memmem::find_iter(text, b"on").all(|at| {
+        let before = at.checked_sub(1).and_then(|before| text.get(before));
+        before.is_some_and(u8::is_ascii_alphanumeric)
+            || is_bare_handler(text.get(at + 2..).unwrap_or_default())
+    });
     handlers
         && memmem::find_iter(text, b"<script").all(|at| is_empty_script(text.get(at..).unwrap_or_default()))
 }

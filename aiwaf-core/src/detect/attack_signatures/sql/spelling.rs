@@ -52,7 +52,7 @@ mod tests {
     fn spellings_are_undone() {
         for value in [
             "1 %u%n%i%o%n %s%e%l%e%c%t 1,2--",
-            "%s%e%l%e%c%t name %f%r%o%m users",
+            "%s%e%l%e%c%t * %f%r%o%m users %w%h%e%r%e 1=1",
             "1 %o%r 1=1",
             "%1 %a%n%d %5%=%5",
             "1+and+1=1",
