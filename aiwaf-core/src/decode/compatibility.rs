@@ -24,7 +24,7 @@ pub(super) fn fold(character: char) -> char {
         0x02e3 => 'x',
         0x037e => ';',
         0x1fef => '`',
-        0x2000..=0x200a | 0x202f | 0x205f | 0x3000 => ' ',
+        0x2000..=0x200a | 0x202f | 0x205f => ' ',
         0x2024 => '.',
         // Superscripts and subscripts.
         0x2070 => '0',
@@ -103,9 +103,24 @@ pub(super) fn fold(character: char) -> char {
 /// From U+FE50 on; 0 for what folds to nothing in ASCII.
 const SMALL_FORMS: &[u8; 28] = b",\0.\0;:?!\0(){}\0\0#&*+-<>=\0\\$%@";
 
+/// Reports whether a text has a character of two or three bytes that folds to one of ASCII, of those whose first bytes
+/// honest texts have as well. Takes linear time.
+pub(super) fn has_foldable(text: &[u8]) -> bool {
+    memchr::memchr3_iter(0xc5, 0xe1, 0xe2, text).any(|at| {
+        let character = match text.get(at..) {
+            Some([lead @ 0xc5, last, ..]) => u32::from(lead & 0x1f) << 6 | u32::from(last & 0x3f),
+            Some([lead @ (0xe1 | 0xe2), middle, last, ..]) => {
+                u32::from(lead & 0xf) << 12 | u32::from(middle & 0x3f) << 6 | u32::from(last & 0x3f)
+            }
+            _ => return false,
+        };
+        char::from_u32(character).is_some_and(|character| fold(character).is_ascii() && !character.is_ascii())
+    })
+}
+
 /// Reports whether a character of UTF-8 that begins with this byte may fold to one of ASCII.
 pub(super) const fn may_begin_foldable(lead: u8) -> bool {
-    matches!(lead, 0xc5 | 0xca | 0xcb | 0xcd | 0xe1 | 0xe2 | 0xe3 | 0xef | 0xf0)
+    matches!(lead, 0xc5 | 0xca | 0xcb | 0xcd | 0xe1 | 0xe2 | 0xef | 0xf0)
 }
 
 #[cfg(test)]
@@ -119,12 +134,23 @@ mod tests {
             ("\u{1d42c}\u{1d400}\u{1d7d7}\u{1d69a}", "sA9q"),
             ("\u{24d0}\u{24cf}\u{2460}\u{24ea}", "aZ10"),
             ("\u{fe64}\u{fe65}\u{fe54}\u{fe59}\u{fe6b}\u{fe68}", "<>;(@\\"),
-            ("\u{17f}\u{2bc}\u{2024}\u{3000}\u{208d}\u{212a}", "s'. (K"),
+            ("\u{17f}\u{2bc}\u{2024}\u{2003}\u{208d}\u{212a}", "s'. (K"),
         ] {
             assert_eq!(text.chars().map(fold).collect::<String>(), expected);
         }
         for text in ["\u{df}\u{e9}\u{2019}\u{65e5}\u{2122}\u{fe51}\u{1d6a8}", "az09"] {
             assert_eq!(text.chars().map(fold).collect::<String>(), text);
+        }
+    }
+
+    #[test]
+    fn foldable_characters_are_found_in_texts() {
+        for text in ["a \u{24d0}", "\u{17f}", "x\u{1d63}y", "\u{201c}a\u{201d} \u{2460}"] {
+            assert!(has_foldable(text.as_bytes()), "{text}");
+        }
+        for text in ["", "a", "\u{201c}a\u{201d} \u{20ac}5 \u{2014} \u{17c}\u{f3}\u{142}w \u{1ea1} \u{2122}"]
+        {
+            assert!(!has_foldable(text.as_bytes()), "{text}");
         }
     }
 

@@ -25,6 +25,8 @@ impl Kinds {
     pub(super) const QUOTING: Self = Self(1 << 7);
     /// What is in neither alphabet of Base64.
     pub(super) const NOT_BASE64: Self = Self(1 << 8);
+    /// What begins a character of UTF-8 that may be a compatibility form, but mostly is none.
+    pub(super) const FOLDABLE: Self = Self(1 << 10);
     /// White space but the blank, and `#`: what SQL takes for a blank or a comment whatever stands beside it.
     pub(super) const BREAK: Self = Self(1 << 9);
 
@@ -75,7 +77,8 @@ const KINDS: [u16; 256] = {
         let mut kinds = match byte {
             // Leads of overlong characters and of compatibility forms, and of honest ones as well.
             b'%' | 0 | 0xc0 | 0xc1 | 0xe0 => Kinds::ESCAPE,
-            lead if may_begin_foldable(lead) => Kinds::ESCAPE,
+            0xca | 0xcb | 0xcd | 0xef | 0xf0 => Kinds::ESCAPE,
+            lead if may_begin_foldable(lead) => Kinds::FOLDABLE,
             b'+' => Kinds::PLUS,
             b'A'..=b'Z' => Kinds::UPPER,
             b'&' => Kinds::AMPERSAND,

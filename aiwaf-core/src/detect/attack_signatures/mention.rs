@@ -9,6 +9,7 @@ mod vocabulary;
 
 use std::ops::Range;
 
+use memchr::memmem;
 use serde::Deserialize;
 
 use self::quoted::{code_span, is_import};
@@ -72,17 +73,18 @@ impl Mention {
     pub(super) fn covers_text(self, value: &[u8]) -> bool {
         let mut text = Buffer::new();
         decode_once(value.get(..WINDOW).unwrap_or(value), true, &mut text);
+        let words = prose_words(&text);
         matches!(self, Self::Path | Self::RelativePath)
-            && prose_words(&text) > MIN_WORDS_BESIDE_CODE
-            && text.contains(&b'\n')
+            && (words > MIN_WORDS_BESIDE_CODE || words >= MIN_WORDS && text.contains(&b'\n'))
     }
 
     /// Reports whether a match in a user agent is one of the words in its comment: `(Linux; ls; rv 2)`.
     pub(super) fn covers_agent(self, agent: &[u8], range: &Range<usize>) -> bool {
         let part = agent.get(range.clone()).unwrap_or_default();
-        let product = agent.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        let before = agent.get(..range.start).unwrap_or_default();
         self == Self::Command
-            && agent.get(product) == Some(&b'/')
+            && agent.first().is_some_and(u8::is_ascii_alphanumeric)
+            && before.contains(&b'/')
             && part.iter().all(|byte| byte.is_ascii_alphanumeric() || b"; )._".contains(byte))
     }
 
@@ -151,17 +153,20 @@ fn is_command_in_code(text: &[u8], range: &Range<usize>) -> bool {
     if let Some(span) = code_span(text, range) {
         let code = text.get(span.clone()).unwrap_or_default();
         // Two backticks around one command are a substitution, unless words say that they are none.
-        if words_beside(text, &span) >= MIN_WORDS || script::has_separator(code) && is_harmless_script(code) {
+        if words_beside(text, &span) >= MIN_WORDS || is_harmless_script(code) {
             return true;
         }
     }
-    script::has_separator(text) && is_harmless_script(text)
+    is_harmless_script(text)
 }
 
 /// Reports whether words stand before a statement and no quote that it could have closed.
 fn is_sql_in_sentence(text: &[u8], range: &Range<usize>) -> bool {
     let before = text.get(..range.start).unwrap_or_default();
-    prose_words(before) >= MIN_WORDS_BESIDE_CODE && !before.iter().any(|byte| b"'\"".contains(byte))
+    // Two words may be a table and its alias, where an application puts the value so; but not with a colon.
+    let has_mark = before.contains(&b'\n') || before.contains(&b'`') || memmem::find(before, b": ").is_some();
+    let least = if has_mark { MIN_WORDS } else { MIN_WORDS_BESIDE_CODE };
+    prose_words(before) >= least && !before.iter().any(|byte| b"'\"".contains(byte))
 }
 
 #[cfg(test)]

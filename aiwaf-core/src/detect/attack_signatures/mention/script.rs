@@ -108,8 +108,8 @@ const RISKY: [&[u8]; 46] = [
     b"zsh",
 ];
 
-/// Reports whether every line of `code` that has a command begins with one of [`PROGRAMS`], and none has anything of
-/// [`RISKY`], a substitution or a file of the system in it.
+/// Reports whether `code` is several commands of which each line begins with one of [`PROGRAMS`], and none has anything
+/// of [`RISKY`], a substitution or a file of the system in it.
 pub(super) fn is_harmless_script(code: &[u8]) -> bool {
     let code = code.trim_ascii();
     let begins_rightly = code.split(|byte| *byte == b'\n').all(|line| {
@@ -118,15 +118,21 @@ pub(super) fn is_harmless_script(code: &[u8]) -> bool {
     });
     let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     begins_rightly
-        && !code.is_empty()
+        && has_separator(code)
         && memchr::memmem::find(code, b"$(").is_none()
         && memchr::memmem::find(code, b"/etc/").is_none()
-        && memchr::memmem::find(code, b"/bin/").is_none()
+        && !memchr::memmem::find_iter(code, b"/bin/").any(|at| is_absolute(code, at))
         && memchr::memmem::find(code, b"/dev/").is_none()
         && !code.iter().any(|byte| b"`<>\\\0".contains(byte))
         && !code
             .split(|byte| !is_word(byte))
             .any(|word| RISKY.contains(&word) || word == b"-c" || word == b"-e")
+}
+
+/// Reports whether the slash at `at` begins a path.
+fn is_absolute(code: &[u8], at: usize) -> bool {
+    let before = at.checked_sub(1).and_then(|before| code.get(before));
+    !before.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
 }
 
 fn without_prompt(line: &[u8]) -> &[u8] {

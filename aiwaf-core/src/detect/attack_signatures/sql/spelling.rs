@@ -58,6 +58,7 @@ mod tests {
             "1+and+1=1",
             "1'+order+by+3#",
             "-1+union+select+a,b+from+c",
+            "1 a%n%d 1=1 --",
             "1 o/**/r 1=1",
             "1 un/**/ion sel/**/e/**/ct a,b fr/**/om c",
         ] {
