@@ -4,6 +4,7 @@
 ///
 /// Frameworks normalize names and identifiers so, after a filter has looked at them. The modifier apostrophe is no
 /// compatibility character; databases with an encoding of one byte store it as an apostrophe.
+#[allow(clippy::match_same_arms)] // in the order of Unicode's blocks
 pub(super) fn fold(character: char) -> char {
     let code = u32::from(character);
     let letter =

@@ -76,8 +76,7 @@ const KINDS: [u16; 256] = {
         let byte = index as u8;
         let mut kinds = match byte {
             // Leads of overlong characters and of compatibility forms, and of honest ones as well.
-            b'%' | 0 | 0xc0 | 0xc1 | 0xe0 => Kinds::ESCAPE,
-            0xca | 0xcb | 0xcd | 0xef | 0xf0 => Kinds::ESCAPE,
+            b'%' | 0 | 0xc0 | 0xc1 | 0xe0 | 0xca | 0xcb | 0xcd | 0xef | 0xf0 => Kinds::ESCAPE,
             lead if may_begin_foldable(lead) => Kinds::FOLDABLE,
             b'+' => Kinds::PLUS,
             b'A'..=b'Z' => Kinds::UPPER,

@@ -128,10 +128,9 @@ fn is_path_in_sentence(text: &[u8], range: &Range<usize>) -> bool {
         return words >= MIN_WORDS_BESIDE_CODE && !script::has_separator(before);
     }
     let inner = text.get(token.clone()).unwrap_or_default();
-    words >= MIN_WORDS
-        && !quoted::is_in_call(before)
-        && !(inner.starts_with(b"..") && quoted::leads_to_system(inner))
-        && !inner.iter().any(|byte| b"\0<>{}$|;&=".contains(byte))
+    let climbs_to_system = inner.starts_with(b"..") && quoted::leads_to_system(inner);
+    let is_code = inner.iter().any(|byte| b"\0<>{}$|;&=".contains(byte));
+    words >= MIN_WORDS && !quoted::is_in_call(before) && !climbs_to_system && !is_code
 }
 
 /// Extends `range` to the blanks, quotes or brackets around it.

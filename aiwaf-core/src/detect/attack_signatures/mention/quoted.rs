@@ -87,15 +87,17 @@ const IMPORTS: [&[u8]; 19] = [
     b"/// <reference path=",
 ];
 
+/// Directories in the root of a system.
+const ROOTS: [&[u8]; 14] = [
+    b"etc", b"proc", b"var", b"usr", b"opt", b"root", b"home", b"sys", b"windows", b"winnt", b"boot", b"tmp",
+    b"dev", b"bin",
+];
+
 /// Reports whether a path leads into a directory of the system, or to a file that servers keep to themselves.
 pub(super) fn leads_to_system(path: &[u8]) -> bool {
     let mut segments =
         path.split(|byte| *byte == b'/').filter(|segment| !segment.iter().all(|byte| *byte == b'.'));
     let first = segments.next().unwrap_or_default();
-    const ROOTS: [&[u8]; 14] = [
-        b"etc", b"proc", b"var", b"usr", b"opt", b"root", b"home", b"sys", b"windows", b"winnt", b"boot",
-        b"tmp", b"dev", b"bin",
-    ];
     ROOTS.contains(&first) && segments.next().is_some()
         || [&b"passwd"[..], b"shadow", b".env", b"id_rsa", b".ini", b"web-inf"]
             .iter()

@@ -145,15 +145,17 @@ fn first_word(line: &[u8]) -> &[u8] {
     line.split(|byte| byte.is_ascii_whitespace() || b";|&".contains(byte)).next().unwrap_or_default()
 }
 
+/// Commands that read the file which they are given.
+const READERS: [&[u8]; 22] = [
+    b"awk", b"cat", b"cp", b"curl", b"file", b"grep", b"head", b"include", b"less", b"ls", b"more", b"mv",
+    b"nano", b"nl", b"od", b"require", b"sed", b"tac", b"tail", b"type", b"vi", b"vim",
+];
+
 /// Reports whether `before` ends with a command that reads the file which comes next.
 pub(super) fn ends_with_reader(before: &[u8]) -> bool {
     let word = before.trim_ascii_end();
     let start = word.iter().rposition(|byte| !byte.is_ascii_alphanumeric()).map_or(0, |at| at + 1);
     let word = word.get(start..).unwrap_or_default();
-    const READERS: [&[u8]; 22] = [
-        b"awk", b"cat", b"cp", b"curl", b"file", b"grep", b"head", b"include", b"less", b"ls", b"more",
-        b"mv", b"nano", b"nl", b"od", b"require", b"sed", b"tac", b"tail", b"type", b"vi", b"vim",
-    ];
     READERS.contains(&word)
 }
 

@@ -3,7 +3,7 @@
 /// Counts the words of prose in `text`: letters with blanks or punctuation around them, and no word of a shell, of SQL
 /// or of code. Stops at [`ENOUGH`].
 pub(super) fn prose_words(text: &[u8]) -> usize {
-    text.split(|byte| byte.is_ascii_whitespace()).filter(|word| is_prose(word)).take(ENOUGH).count()
+    text.split(u8::is_ascii_whitespace).filter(|word| is_prose(word)).take(ENOUGH).count()
 }
 
 /// More words say nothing more.
