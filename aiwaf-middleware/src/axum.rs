@@ -100,8 +100,7 @@ impl<S: Clone + Send + Sync + 'static> ProtectedRouter<S> {
         Self { router: self.router.layer(layer), ..self }
     }
 
-    /// Builds the firewall and puts it around all routes; the beginning of bodies is read ahead, as
-    /// [`AiwafLayer::with_body_inspection`](crate::AiwafLayer::with_body_inspection) does, if a protection looks at them.
+    /// Builds the firewall and puts it around all routes.
     ///
     /// # Errors
     /// As [`AiwafBuilder::build`].
@@ -110,9 +109,9 @@ impl<S: Clone + Send + Sync + 'static> ProtectedRouter<S> {
             self.routes.into_iter().fold(builder, |builder, (path, policy)| builder.route(path, policy));
         let waf = builder.build()?;
         let router = if waf.engine().reads_bodies() {
-            self.router.layer(waf.layer().with_body_inspection())
-        } else {
             self.router.layer(waf.layer())
+        } else {
+            self.router.layer(waf.layer().without_body_inspection())
         };
         Ok((router, waf))
     }

@@ -1,7 +1,8 @@
-//! Request bodies of which the beginning was read before the service got them.
+//! Request bodies, judged before the service sees them.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
@@ -9,20 +10,37 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
+use crate::waf::InFlight;
+
 pin_project! {
-    /// A body whose beginning was looked at: gives that again, then the rest as it comes.
+    /// A request body on its way through the firewall.
     ///
-    /// Data, trailers and errors come as the original body had them, in the same order. Only what came in many small
-    /// frames is copied.
+    /// Its beginning was judged before the service got it; the rest is judged chunk by chunk, before the service sees it.
+    /// Data, trailers and errors come as the original body had them, in the same order; only what came in many small frames
+    /// is copied. If an attack is found in flight, the body ends with [`BodyError::Blocked`].
     #[derive(Debug)]
-    pub struct BufferedBody<B: Body<Data = Bytes>> {
+    pub struct InspectedBody<B: Body<Data = Bytes>> {
         chunks: VecDeque<Bytes>,
         buffered: u64,
         // What came after the chunks while reading, if that was not data.
         end: End<B::Error>,
+        // Judges the rest; `None` if nobody wants to see it.
+        inspection: Option<Arc<InFlight>>,
         #[pin]
         rest: B,
     }
+}
+
+/// An error of a request body.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BodyError<E> {
+    /// The error of the original body.
+    #[error(transparent)]
+    Body(E),
+    /// The firewall has found an attack in the body; the response is the blocked one, if none has begun.
+    #[error("the request body was blocked")]
+    Blocked,
 }
 
 /// How reading ahead came to an end.
@@ -38,66 +56,70 @@ enum End<E> {
     Failed(E),
 }
 
-impl<B: Body<Data = Bytes>> BufferedBody<B> {
+impl<B: Body<Data = Bytes>> InspectedBody<B> {
     /// A body of which nothing is read yet.
     pub(crate) fn new(rest: B) -> Self {
-        Self { chunks: VecDeque::new(), buffered: 0, end: End::Open, rest }
+        Self { chunks: VecDeque::new(), buffered: 0, end: End::Open, inspection: None, rest }
     }
 
-    /// The first `limit` bytes, as far as they were read: in one piece if they came in one.
-    pub(crate) fn prefix(&self, limit: usize) -> Prefix {
-        let mut chunks = self.chunks.iter();
-        let first = chunks.next().cloned().unwrap_or_default();
-        let Some(second) = chunks.next().filter(|_| first.len() < limit) else {
-            let length = first.len().min(limit);
-            return Prefix(first.slice(..length));
-        };
-        let mut all = Vec::with_capacity(limit.min(usize::try_from(self.buffered).unwrap_or(limit)));
-        for chunk in [&first, second].into_iter().chain(chunks) {
-            let room = limit - all.len();
-            all.extend_from_slice(chunk.get(..chunk.len().min(room)).unwrap_or_default());
-        }
-        Prefix(all.into())
+    /// Judges what comes after the chunks that were read ahead.
+    pub(crate) fn inspected_by(self, inspection: Arc<InFlight>) -> Self {
+        Self { inspection: Some(inspection), ..self }
     }
-}
 
-/// The beginning of a body.
-pub(crate) struct Prefix(Bytes);
+    /// Reports whether all of the body was read.
+    pub(crate) fn is_complete(&self) -> bool {
+        matches!(self.end, End::Ended | End::Trailers(_))
+    }
 
-impl AsRef<[u8]> for Prefix {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
+    /// What was read ahead.
+    pub(crate) fn chunks(&self) -> impl Iterator<Item = &Bytes> {
+        self.chunks.iter()
     }
 }
 
-impl<B: Body<Data = Bytes>> Body for BufferedBody<B> {
+impl<B: Body<Data = Bytes>> Body for InspectedBody<B> {
     type Data = Bytes;
-    type Error = B::Error;
+    type Error = BodyError<B::Error>;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = self.project();
         if let Some(chunk) = this.chunks.pop_front() {
             *this.buffered -= chunk.len() as u64;
             return Poll::Ready(Some(Ok(Frame::data(chunk))));
         }
         match std::mem::replace(this.end, End::Ended) {
-            End::Open => {
-                *this.end = End::Open;
-                this.rest.poll_frame(context)
-            }
-            End::Ended => Poll::Ready(None),
-            End::Trailers(trailers) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
-            End::Failed(error) => Poll::Ready(Some(Err(error))),
+            End::Open => {}
+            End::Ended => return Poll::Ready(None),
+            End::Trailers(trailers) => return Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
+            End::Failed(error) => return Poll::Ready(Some(Err(BodyError::Body(error)))),
         }
+        *this.end = End::Open;
+        let frame = ready!(this.rest.poll_frame(context));
+        if let Some(inspection) = this.inspection {
+            let allowed = match &frame {
+                None => inspection.judge(b"", true),
+                Some(Ok(frame)) => {
+                    frame.data_ref().map_or_else(|| inspection.judge(b"", true), |data| inspection.judge(data, false))
+                }
+                Some(Err(_)) => true,
+            };
+            if !allowed {
+                *this.end = End::Ended;
+                return Poll::Ready(Some(Err(BodyError::Blocked)));
+            }
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Body)))
     }
 
     fn is_end_stream(&self) -> bool {
         self.chunks.is_empty()
             && match self.end {
-                End::Open => self.rest.is_end_stream(),
+                // The end has to be judged, too.
+                End::Open => self.inspection.is_none() && self.rest.is_end_stream(),
                 End::Ended => true,
                 End::Trailers(_) | End::Failed(_) => false,
             }
@@ -123,7 +145,7 @@ impl<B: Body<Data = Bytes>> Body for BufferedBody<B> {
 /// Holds at most `limit` bytes and one frame more; frames without data can't make it wait for ever, for each counts as a
 /// byte.
 pub(crate) struct ReadAhead<B: Body<Data = Bytes>> {
-    body: Option<BufferedBody<B>>,
+    body: Option<InspectedBody<B>>,
     /// What came in more than [`MAX_CHUNKS`] frames.
     tail: BytesMut,
     empty_frames: u64,
@@ -136,11 +158,11 @@ const MAX_CHUNKS: usize = 16;
 
 impl<B: Body<Data = Bytes> + Unpin> ReadAhead<B> {
     pub(crate) fn new(body: B, limit: usize) -> Self {
-        Self { body: Some(BufferedBody::new(body)), tail: BytesMut::new(), empty_frames: 0, limit }
+        Self { body: Some(InspectedBody::new(body)), tail: BytesMut::new(), empty_frames: 0, limit }
     }
 
     /// The body with what was read of it; `None` if it was given away before.
-    pub(crate) fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Option<BufferedBody<B>>> {
+    pub(crate) fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Option<InspectedBody<B>>> {
         let Self { body: Some(body), tail, empty_frames, limit } = self else { return Poll::Ready(None) };
         while body.buffered + *empty_frames < *limit as u64 {
             match ready!(Pin::new(&mut body.rest).poll_frame(context)) {
@@ -208,9 +230,13 @@ mod tests {
         Builder::new_current_thread().build().unwrap().block_on(future)
     }
 
-    async fn read<B: Body<Data = Bytes> + Unpin>(body: B, limit: usize) -> BufferedBody<B> {
+    async fn read<B: Body<Data = Bytes> + Unpin>(body: B, limit: usize) -> InspectedBody<B> {
         let mut reader = ReadAhead::new(body, limit);
         poll_fn(|context| reader.poll_read(context)).await.unwrap()
+    }
+
+    fn read_ahead<B: Body<Data = Bytes>>(body: &InspectedBody<B>) -> Vec<u8> {
+        body.chunks().flatten().copied().collect()
     }
 
     fn trailers() -> HeaderMap {
@@ -237,9 +263,9 @@ mod tests {
         run(async {
             let frames = [Ok(Frame::data(Bytes::from_static(b"ab"))), Err("broken")];
             let mut body = read(Frames(frames.into()), 10).await;
-            assert_eq!(body.prefix(10).as_ref(), b"ab");
+            assert_eq!(read_ahead(&body), b"ab");
             assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "ab");
-            assert_eq!(body.frame().await.unwrap().unwrap_err(), "broken");
+            assert!(matches!(body.frame().await.unwrap().unwrap_err(), BodyError::Body("broken")));
             assert!(body.frame().await.is_none());
         });
     }
@@ -259,7 +285,7 @@ mod tests {
         run(async {
             let bytes = (0..=255).map(|byte| Ok(Frame::data(Bytes::copy_from_slice(&[byte]))));
             let body = read(Frames(bytes.collect()), 200).await;
-            assert_eq!(body.prefix(200).as_ref(), (0..200).collect::<Vec<u8>>());
+            assert_eq!(read_ahead(&body), (0..200).collect::<Vec<u8>>());
             assert_eq!(body.chunks.len(), MAX_CHUNKS + 1);
             assert_eq!(body.collect().await.unwrap().to_bytes(), (0..=255).collect::<Vec<u8>>());
         });
@@ -274,8 +300,7 @@ mod tests {
                     chunks.into_iter().map(|chunk| Ok(Frame::data(Bytes::from(chunk)))).collect();
                 frames.extend(with_trailers.then(|| Ok(Frame::trailers(trailers()))));
                 let body = read(Frames(frames), limit).await;
-                let prefix = body.prefix(limit);
-                prop_assert!(all.starts_with(prefix.as_ref()) && prefix.as_ref().len() <= limit);
+                prop_assert!(all.starts_with(&read_ahead(&body)));
                 let collected = body.collect().await.unwrap();
                 prop_assert_eq!(collected.trailers().cloned(), with_trailers.then(trailers));
                 prop_assert_eq!(&collected.to_bytes()[..], &all[..]);

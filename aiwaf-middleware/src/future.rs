@@ -1,6 +1,7 @@
-//! The futures of the answers.
+//! The futures of responses.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -9,12 +10,13 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::body::{BufferedBody, ReadAhead};
+use crate::body::{InspectedBody, ReadAhead};
 use crate::response::ResponseBody;
-use crate::waf::{Aiwaf, HttpTransaction};
+use crate::service::inspect_rest;
+use crate::waf::{HttpTransaction, InFlight};
 
 pin_project! {
-    /// The answer of an [`AiwafService`](crate::AiwafService).
+    /// The response of a service behind the firewall.
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<F> {
         #[pin]
@@ -26,14 +28,14 @@ pin_project! {
     #[project = KindProjection]
     enum Kind<F> {
         // The transaction is taken when the response is there.
-        Calling { #[pin] future: F, transaction: Option<HttpTransaction> },
+        Calling { #[pin] future: F, held: Option<Held> },
         Refused { response: Option<Response<Bytes>> },
     }
 }
 
 impl<F> ResponseFuture<F> {
-    pub(crate) fn calling(future: F, transaction: HttpTransaction) -> Self {
-        Self { kind: Kind::Calling { future, transaction: Some(transaction) } }
+    pub(crate) fn calling(future: F, held: Held) -> Self {
+        Self { kind: Kind::Calling { future, held: Some(held) } }
     }
 
     pub(crate) fn refused(response: Response<Bytes>) -> Self {
@@ -50,12 +52,21 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().kind.project() {
-            KindProjection::Calling { future, transaction } => {
-                let response = ready!(future.poll(context))?;
-                if let Some(transaction) = transaction.take() {
-                    transaction.answered(&response);
-                }
-                Poll::Ready(Ok(response.map(ResponseBody::service)))
+            KindProjection::Calling { future, held } => {
+                let response = match ready!(future.poll(context)) {
+                    Ok(response) => response,
+                    Err(error) => {
+                        // A service that fails because its body was blocked has not failed.
+                        return Poll::Ready(match held.take().and_then(|held| held.refused()) {
+                            Some(refusal) => Ok(refusal.map(ResponseBody::denied)),
+                            None => Err(error),
+                        });
+                    }
+                };
+                Poll::Ready(Ok(match held.take().and_then(|held| held.answered(&response)) {
+                    Some(refusal) => refusal.map(ResponseBody::denied),
+                    None => response.map(ResponseBody::service),
+                }))
             }
             KindProjection::Refused { response } => match response.take() {
                 Some(response) => Poll::Ready(Ok(response.map(ResponseBody::denied))),
@@ -66,12 +77,39 @@ where
     }
 }
 
+/// A transaction while the service answers.
+pub(crate) enum Held {
+    /// The body was judged, or nobody wants to see it.
+    Owned(HttpTransaction),
+    /// The rest of the body is judged in flight.
+    Shared(Arc<InFlight>),
+}
+
+impl Held {
+    fn answered<B: Body>(self, response: &Response<B>) -> Option<Response<Bytes>> {
+        match self {
+            Self::Owned(mut transaction) => {
+                transaction.answered(response);
+                None
+            }
+            Self::Shared(in_flight) => in_flight.answered(response),
+        }
+    }
+
+    fn refused(self) -> Option<Response<Bytes>> {
+        match self {
+            Self::Owned(_) => None,
+            Self::Shared(in_flight) => in_flight.refused(),
+        }
+    }
+}
+
 pin_project! {
-    /// The answer of an [`InspectingService`](crate::InspectingService).
+    /// The response of an [`AiwafService`](crate::AiwafService).
     #[must_use = "futures do nothing unless polled"]
-    pub struct InspectingFuture<S, B>
+    pub struct AiwafFuture<S, B>
     where
-        S: Service<Request<BufferedBody<B>>>,
+        S: Service<Request<InspectedBody<B>>>,
         B: Body<Data = Bytes>,
     {
         #[pin]
@@ -83,34 +121,30 @@ pin_project! {
     #[project = StateProjection]
     enum State<S, B>
     where
-        S: Service<Request<BufferedBody<B>>>,
+        S: Service<Request<InspectedBody<B>>>,
         B: Body<Data = Bytes>,
     {
         Reading {
             service: S,
-            waf: Aiwaf,
             request: Option<(request::Parts, HttpTransaction)>,
             body: ReadAhead<B>,
-            limit: usize,
         },
         Answering { #[pin] future: ResponseFuture<S::Future> },
     }
 }
 
-impl<S, B> InspectingFuture<S, B>
+impl<S, B> AiwafFuture<S, B>
 where
-    S: Service<Request<BufferedBody<B>>>,
+    S: Service<Request<InspectedBody<B>>>,
     B: Body<Data = Bytes>,
 {
     pub(crate) fn new(
         service: S,
-        waf: Aiwaf,
         head: request::Parts,
         transaction: HttpTransaction,
         body: ReadAhead<B>,
-        limit: usize,
     ) -> Self {
-        Self { state: State::Reading { service, waf, request: Some((head, transaction)), body, limit } }
+        Self { state: State::Reading { service, request: Some((head, transaction)), body } }
     }
 
     /// Of a request whose body is not waited for.
@@ -119,9 +153,9 @@ where
     }
 }
 
-impl<S, B, R> Future for InspectingFuture<S, B>
+impl<S, B, R> Future for AiwafFuture<S, B>
 where
-    S: Service<Request<BufferedBody<B>>, Response = Response<R>>,
+    S: Service<Request<InspectedBody<B>>, Response = Response<R>>,
     B: Body<Data = Bytes> + Unpin,
     R: Body<Data = Bytes>,
 {
@@ -131,15 +165,17 @@ where
         loop {
             let mut state = self.as_mut().project().state;
             match state.as_mut().project() {
-                StateProjection::Reading { service, waf, request, body, limit } => {
+                StateProjection::Reading { service, request, body } => {
                     let body = ready!(body.poll_read(context));
                     // Both are there until the state changes below.
                     let (Some(body), Some((head, mut transaction))) = (body, request.take()) else {
                         return Poll::Pending;
                     };
-                    waf.judge_body(&mut transaction, &head, &body.prefix(*limit), *limit);
+                    transaction.read_ahead(&head, &body);
                     let future = if transaction.is_allowed() {
-                        ResponseFuture::calling(service.call(Request::from_parts(head, body)), transaction)
+                        let wants_body = transaction.wants_body();
+                        let (body, held) = inspect_rest(body, &head, transaction, wants_body);
+                        ResponseFuture::calling(service.call(Request::from_parts(head, body)), held)
                     } else {
                         ResponseFuture::refused(transaction.refuse(&head))
                     };

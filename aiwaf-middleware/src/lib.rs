@@ -80,11 +80,11 @@ mod waf;
 #[cfg(feature = "axum")]
 pub use crate::axum::ProtectedRouter;
 pub use aiwaf_core::{Mode, Preset, Protection, RoutePolicy, Settings, Timestamp, Verdict};
-pub use body::BufferedBody;
+pub use body::{BodyError, InspectedBody};
 pub use client_address::{ClientAddress, PeerAddress};
-pub use future::{InspectingFuture, ResponseFuture};
-pub use layer::{AiwafLayer, InspectingLayer};
+pub use future::{AiwafFuture, ResponseFuture};
+pub use layer::{AiwafLayer, HeadOnlyLayer};
 pub use response::{DenyResponse, JsonDenyResponse, ResponseBody, retry_after_seconds};
-pub use service::{AiwafService, InspectingService};
+pub use service::{AiwafService, HeadOnlyService};
 pub use settings::{SETTINGS_FILE, load_settings};
 pub use waf::{Aiwaf, AiwafBuilder, Error, NotFlushed};

@@ -1,31 +1,33 @@
 //! The services that the layers make.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, request};
 use http_body::Body;
 use tower_service::Service;
 
-use crate::body::{BufferedBody, ReadAhead};
-use crate::future::{InspectingFuture, ResponseFuture};
+use crate::body::{InspectedBody, ReadAhead};
+use crate::future::{AiwafFuture, Held, ResponseFuture};
 use crate::response::ResponseBody;
-use crate::waf::Aiwaf;
+use crate::waf::{Aiwaf, HttpTransaction, InFlight};
 
-/// A service behind an [`Aiwaf`]. Its errors are those of the service itself: a denial is an answer, no error.
+/// A service behind an [`Aiwaf`] that judges heads of requests and no bodies. Its errors are those of the service itself: a
+/// refusal is a response, not an error.
 #[derive(Debug, Clone)]
-pub struct AiwafService<S> {
+pub struct HeadOnlyService<S> {
     inner: S,
     waf: Aiwaf,
 }
 
-impl<S> AiwafService<S> {
+impl<S> HeadOnlyService<S> {
     pub(crate) fn new(inner: S, waf: Aiwaf) -> Self {
         Self { inner, waf }
     }
 }
 
-impl<S, B, R> Service<Request<B>> for AiwafService<S>
+impl<S, B, R> Service<Request<B>> for HeadOnlyService<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
     R: Body<Data = Bytes>,
@@ -41,37 +43,37 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let transaction = self.waf.begin(&(&request).into());
         if transaction.is_allowed() {
-            return ResponseFuture::calling(self.inner.call(request), transaction);
+            return ResponseFuture::calling(self.inner.call(request), Held::Owned(transaction));
         }
         let (head, _) = request.into_parts();
         ResponseFuture::refused(transaction.refuse(&head))
     }
 }
 
-/// A service behind an [`Aiwaf`] that sees the beginning of bodies.
+/// A service behind an [`Aiwaf`]. Its errors are those of the service itself: a refusal is a response, not an error.
 #[derive(Debug, Clone)]
-pub struct InspectingService<S> {
+pub struct AiwafService<S> {
     inner: S,
     waf: Aiwaf,
-    /// So many bytes are waited for; as many as are looked at if it is not said.
+    /// Number of bytes to read ahead of every body; `None` reads as many as are judged before the service is called.
     limit: Option<usize>,
 }
 
-impl<S> InspectingService<S> {
+impl<S> AiwafService<S> {
     pub(crate) fn new(inner: S, waf: Aiwaf, limit: Option<usize>) -> Self {
         Self { inner, waf, limit }
     }
 }
 
-impl<S, B, R> Service<Request<B>> for InspectingService<S>
+impl<S, B, R> Service<Request<B>> for AiwafService<S>
 where
-    S: Service<Request<BufferedBody<B>>, Response = Response<R>> + Clone,
+    S: Service<Request<InspectedBody<B>>, Response = Response<R>> + Clone,
     B: Body<Data = Bytes> + Unpin,
     R: Body<Data = Bytes>,
 {
     type Response = Response<ResponseBody<R>>;
     type Error = S::Error;
-    type Future = InspectingFuture<S, B>;
+    type Future = AiwafFuture<S, B>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -82,17 +84,34 @@ where
         let transaction = self.waf.begin(&head);
         if !transaction.is_allowed() {
             let (head, _) = request.into_parts();
-            return InspectingFuture::answering(ResponseFuture::refused(transaction.refuse(&head)));
+            return AiwafFuture::answering(ResponseFuture::refused(transaction.refuse(&head)));
         }
         let limit = self.waf.read_ahead(&head, &transaction, self.limit);
         if limit == 0 || request.body().is_end_stream() {
-            let future = self.inner.call(request.map(BufferedBody::new));
-            return InspectingFuture::answering(ResponseFuture::calling(future, transaction));
+            let wants_body = transaction.wants_body() && !request.body().is_end_stream();
+            let (head, body) = request.into_parts();
+            let (body, held) = inspect_rest(InspectedBody::new(body), &head, transaction, wants_body);
+            let future = self.inner.call(Request::from_parts(head, body));
+            return AiwafFuture::answering(ResponseFuture::calling(future, held));
         }
         // The future gets the service that is ready; what stays here has to become ready again.
         let clone = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, clone);
         let (head, body) = request.into_parts();
-        InspectingFuture::new(ready, self.waf.clone(), head, transaction, ReadAhead::new(body, limit), limit)
+        AiwafFuture::new(ready, head, transaction, ReadAhead::new(body, limit))
     }
+}
+
+/// Lets the rest of a body be judged in flight, if it is wanted.
+pub(crate) fn inspect_rest<B: Body<Data = Bytes>>(
+    body: InspectedBody<B>,
+    head: &request::Parts,
+    transaction: HttpTransaction,
+    wants_body: bool,
+) -> (InspectedBody<B>, Held) {
+    if !wants_body {
+        return (body, Held::Owned(transaction));
+    }
+    let in_flight = Arc::new(InFlight::new(head.clone(), transaction));
+    (body.inspected_by(Arc::clone(&in_flight)), Held::Shared(in_flight))
 }

@@ -4,7 +4,8 @@ use super::parameter::Place;
 use super::scan::Kinds;
 use super::scratch::Scratch;
 use super::{
-    base64_text, css_escapes, html_entities, javascript_escapes, path, percent, shell_quoting, sql_comments,
+    base64_text, compatibility, css_escapes, html_entities, javascript_escapes, path, percent, shell_quoting,
+    sql_comments,
 };
 
 /// How a value reads.
@@ -101,6 +102,7 @@ impl Forms {
     /// [`Form::Base64`] are the value itself, but for the case of its letters.
     pub(crate) fn has_others(value: &[u8], kinds: Kinds, place: Place) -> bool {
         kinds.any(TELLING)
+            || kinds.any(Kinds::FOLDABLE) && compatibility::has_foldable(value)
             || place.has_plus_for_blank() && kinds.any(Kinds::PLUS)
             || may_be_base64(value, kinds)
             || kinds.any(Kinds::QUOTING) && shell_quoting::changes(value)
@@ -117,19 +119,21 @@ impl Forms {
     ) -> FormList<'s> {
         let mut list = FormList::new(value);
         let plus = place.has_plus_for_blank() && sent.any(Kinds::PLUS);
-        if !plus && !sent.any(INTERESTING) {
+        let is_escaped =
+            sent.any(Kinds::ESCAPE) || sent.any(Kinds::FOLDABLE) && compatibility::has_foldable(value);
+        if !plus && !is_escaped && !sent.any(INTERESTING) {
             // Nothing in it means anything; only Base64 consists of nothing but letters.
             list.add_base64(value, sent, &mut self.base64);
             return list;
         }
-        let (text, kinds) = if plus || sent.any(Kinds::ESCAPE) {
+        let (text, kinds) = if plus || is_escaped {
             let plain = percent::decode(value, plus, &mut self.plain);
             list.add_base64(plain, sent, &mut self.base64);
             plain.make_ascii_lowercase();
             list.add(Form::Plain, plain);
             list.is_escaped = true;
             // A plus for a blank makes nothing but blanks.
-            let kinds = if sent.any(Kinds::ESCAPE) { Kinds::of(plain) } else { sent.and(Kinds::COMMENT) };
+            let kinds = if is_escaped { Kinds::of(plain) } else { sent.and(Kinds::COMMENT) };
             (&*plain, kinds)
         } else {
             list.add_base64(value, sent, &mut self.base64);

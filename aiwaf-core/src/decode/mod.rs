@@ -4,6 +4,7 @@
 //! linear time, and writes into a buffer that is reused, so that ordinary requests cost no allocation.
 
 mod base64_text;
+mod compatibility;
 mod cookie;
 mod css_escapes;
 mod forms;

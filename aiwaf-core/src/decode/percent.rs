@@ -1,6 +1,7 @@
 //! Percent encoding, and the other ways to spell a character that servers have fallen for.
 
 use super::Buffer;
+use super::compatibility::{fold, may_begin_foldable};
 use super::scan::run_without;
 use super::scratch::{Scratch, Writer};
 
@@ -217,7 +218,7 @@ fn trailing_escape(out: &[u8]) -> Option<Escape> {
         }
         [.., b'%', b'u' | b'U', a, b, c, d] if [a, b, c, d].iter().all(u8::is_ascii_hexdigit) => {
             let code = [a, b, c, d].iter().fold(0, |code, &digit| code << 4 | u32::from(hex(digit)));
-            let character = char::from_u32(code).map_or(char::REPLACEMENT_CHARACTER, narrow);
+            let character = char::from_u32(code).map_or(char::REPLACEMENT_CHARACTER, fold);
             Some(Escape { length: 6, meaning: Meaning::Character(character), odd: true })
         }
         // Overlong UTF-8: an ASCII character in two, three or four bytes.
@@ -229,26 +230,30 @@ fn trailing_escape(out: &[u8]) -> Option<Escape> {
             let length = if out.len() >= 4 && out.get(out.len() - 4) == Some(&0xf0) { 4 } else { 3 };
             Some(Escape { length, meaning: Meaning::Byte((middle & 1) << 6 | last & 0x3f), odd: true })
         }
-        // Fullwidth forms U+FF01 to U+FF5E, which some frameworks fold to ASCII.
-        [.., 0xef, middle @ (0xbc | 0xbd), last @ 0x80..=0xbf] => {
-            let code = u32::from(middle & 0x3f) << 6 | u32::from(last & 0x3f) | 0xf000;
-            let narrowed = narrow(char::from_u32(code)?);
-            narrowed.is_ascii().then_some(Escape {
-                length: 3,
-                meaning: Meaning::Character(narrowed),
-                odd: true,
-            })
-        }
+        // Fullwidth and other compatibility forms, which some frameworks fold to ASCII.
+        [.., 0x80..=0xbf] => compatibility_form(out),
         _ => None,
     }
 }
 
-/// The ASCII character that a fullwidth form looks like, or the character itself.
-pub(super) fn narrow(character: char) -> char {
-    match character {
-        '\u{ff01}'..='\u{ff5e}' => char::from_u32(character as u32 - 0xfee0).unwrap_or(character),
-        other => other,
+/// The character at the end, if it is a compatibility form of one of ASCII.
+fn compatibility_form(out: &[u8]) -> Option<Escape> {
+    let (length, code) = match *out {
+        [.., lead @ 0xc2..=0xdf, last] => (2, u32::from(lead & 0x1f) << 6 | u32::from(last & 0x3f)),
+        [.., lead @ 0xe0..=0xef, middle, last] => {
+            (3, u32::from(lead & 0xf) << 12 | u32::from(middle & 0x3f) << 6 | u32::from(last & 0x3f))
+        }
+        [.., 0xf0, second, third, last] => {
+            (4, u32::from(second & 0x3f) << 12 | u32::from(third & 0x3f) << 6 | u32::from(last & 0x3f))
+        }
+        _ => return None,
+    };
+    let lead = out.len().checked_sub(length).and_then(|start| out.get(start))?;
+    if !may_begin_foldable(*lead) {
+        return None;
     }
+    let folded = fold(char::from_u32(code)?);
+    folded.is_ascii().then_some(Escape { length, meaning: Meaning::Character(folded), odd: true })
 }
 
 /// The byte that two hexadecimal digits spell.

@@ -1,11 +1,13 @@
 //! One pass over a value that tells which decoders can change anything.
 
+use super::compatibility::may_begin_foldable;
+
 /// Which kinds of bytes a value has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Kinds(u16);
 
 impl Kinds {
-    /// What begins an escape of URLs, an overlong or fullwidth UTF-8 character, or is NUL.
+    /// What begins an escape of URLs, an overlong UTF-8 character or a compatibility form, or is NUL.
     pub(super) const ESCAPE: Self = Self(1);
     /// `+`.
     pub(super) const PLUS: Self = Self(1 << 1);
@@ -23,6 +25,8 @@ impl Kinds {
     pub(super) const QUOTING: Self = Self(1 << 7);
     /// What is in neither alphabet of Base64.
     pub(super) const NOT_BASE64: Self = Self(1 << 8);
+    /// What begins a character of UTF-8 that may be a compatibility form, but mostly is none.
+    pub(super) const FOLDABLE: Self = Self(1 << 10);
     /// White space but the blank, and `#`: what SQL takes for a blank or a comment whatever stands beside it.
     pub(super) const BREAK: Self = Self(1 << 9);
 
@@ -71,8 +75,9 @@ const KINDS: [u16; 256] = {
         #[allow(clippy::cast_possible_truncation)] // the index of a table for bytes
         let byte = index as u8;
         let mut kinds = match byte {
-            // Leads of overlong and fullwidth characters, and of honest ones as well.
-            b'%' | 0 | 0xc0 | 0xc1 | 0xe0 | 0xef | 0xf0 => Kinds::ESCAPE,
+            // Leads of overlong characters and of compatibility forms, and of honest ones as well.
+            b'%' | 0 | 0xc0 | 0xc1 | 0xe0 | 0xca | 0xcb | 0xcd | 0xef | 0xf0 => Kinds::ESCAPE,
+            lead if may_begin_foldable(lead) => Kinds::FOLDABLE,
             b'+' => Kinds::PLUS,
             b'A'..=b'Z' => Kinds::UPPER,
             b'&' => Kinds::AMPERSAND,

@@ -74,10 +74,10 @@ impl<'b> Writer<'b> {
         self.length
     }
 
-    /// Appends a character as UTF-8, fullwidth forms as what they look like; NUL is dropped.
+    /// Appends a character as UTF-8, compatibility forms as what they fold to; NUL is dropped.
     pub(super) fn push_character(&mut self, character: char) {
         if character != '\0' {
-            self.extend(super::percent::narrow(character).encode_utf8(&mut [0; 4]).as_bytes());
+            self.extend(super::compatibility::fold(character).encode_utf8(&mut [0; 4]).as_bytes());
         }
     }
 

@@ -7,10 +7,11 @@ use aiwaf_core::{
     Verdict,
 };
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http::{Extensions, HeaderMap, Method, Response, Uri, Version, request};
 
 use super::Aiwaf;
+use crate::body::InspectedBody;
 use crate::client_address::PeerAddress;
 use crate::headers::{HeaderView, LoggedHeaders};
 use crate::request_log::Event;
@@ -50,13 +51,16 @@ impl<'a> From<&'a request::Parts> for Head<'a> {
 }
 
 impl Head<'_> {
-    /// Whether request and answer may be sent in turns, so that neither may be waited for.
+    /// Reports whether request and response may be sent in turns, so that nothing of the body may be waited for: gRPC over
+    /// HTTP/2 with exactly one of its content types, and `CONNECT`. Such bodies are judged in flight.
     pub(super) fn is_conversation(&self) -> bool {
-        let content_type = self.headers.get(CONTENT_TYPE).map(http::HeaderValue::as_bytes);
-        let is_grpc = content_type
-            .and_then(|value| value.get(..GRPC.len()))
-            .is_some_and(|start| start.eq_ignore_ascii_case(GRPC));
-        is_grpc || self.method == Method::CONNECT
+        if self.method == Method::CONNECT {
+            return true;
+        }
+        let mut types = self.headers.get_all(CONTENT_TYPE).iter();
+        let (Some(only), None) = (types.next(), types.next()) else { return false };
+        let media = only.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
+        self.version == Version::HTTP_2 && GRPC_TYPES.iter().any(|grpc| media.eq_ignore_ascii_case(grpc))
     }
 
     /// The address at the other end of the connection, if the server told it.
@@ -74,8 +78,8 @@ impl Head<'_> {
     }
 }
 
-/// How the content types of gRPC begin.
-const GRPC: &[u8] = b"application/grpc";
+/// The content types of gRPC whose messages are Protocol Buffers.
+const GRPC_TYPES: [&[u8]; 2] = [b"application/grpc", b"application/grpc+proto"];
 
 /// One HTTP request from its head to its response: the engine's transaction, and what the log needs. If it is dropped
 /// before there is a response, because the service failed or the client went away, the request is logged without a status.
@@ -93,6 +97,8 @@ pub(crate) struct HttpTransaction {
     headers: LoggedHeaders,
     /// How many findings of monitored protections are in the log.
     logged: usize,
+    /// Whether a part of the body was judged, and more may come.
+    is_body_open: bool,
     is_finished: bool,
 }
 
@@ -126,6 +132,7 @@ impl HttpTransaction {
             logged: verdict.monitored.len(),
             transaction,
             fallback,
+            is_body_open: false,
             is_finished: false,
             waf,
         }
@@ -133,7 +140,11 @@ impl HttpTransaction {
 
     /// Judges the next bytes of the body, of which `is_end` says whether they are the last.
     pub(crate) fn body(&mut self, parts: &request::Parts, chunk: &[u8], is_end: bool) {
-        let Some(mut transaction) = self.transaction.take().filter(Transaction::wants_body) else { return };
+        self.is_body_open = !is_end;
+        if !self.wants_body() {
+            return;
+        }
+        let Some(mut transaction) = self.transaction.take() else { return };
         let view = HeaderView(&parts.headers);
         let request = view_of(self.client, self.time, &self.method, &self.uri, self.version, &view);
         self.transaction = self.waf.guard("judging a body", || {
@@ -143,6 +154,21 @@ impl HttpTransaction {
         let verdict = self.transaction.as_ref().map_or(&self.fallback, Transaction::verdict);
         log_findings(&self.waf, &request, verdict, self.logged);
         self.logged = verdict.monitored.len();
+    }
+
+    /// Judges what was read ahead of a body.
+    pub(crate) fn read_ahead<B: http_body::Body<Data = Bytes>>(
+        &mut self,
+        parts: &request::Parts,
+        body: &InspectedBody<B>,
+    ) {
+        let mut chunks = body.chunks().peekable();
+        if chunks.peek().is_none() && body.is_complete() {
+            self.body(parts, b"", true);
+        }
+        while let Some(chunk) = chunks.next() {
+            self.body(parts, chunk, body.is_complete() && chunks.peek().is_none());
+        }
     }
 
     /// Reports whether a detector wants to see the body, or more of it.
@@ -171,12 +197,16 @@ impl HttpTransaction {
             *response.body_mut() = Bytes::new();
             response.headers_mut().insert(CONTENT_LENGTH, length.into());
         }
+        if self.is_body_open && self.version < Version::HTTP_2 {
+            // The rest of the body is not read, so the connection is of no further use.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         self.finish(response.status().as_u16(), Some(response.body().len() as u64));
         response
     }
 
     /// Learns from the response, and logs the request.
-    pub(crate) fn answered<B: http_body::Body>(mut self, response: &Response<B>) {
+    pub(crate) fn answered<B: http_body::Body>(&mut self, response: &Response<B>) {
         let bytes = if self.method == Method::HEAD {
             Some(0)
         } else {

@@ -2,6 +2,7 @@
 
 mod builder;
 mod http_transaction;
+mod in_flight;
 #[cfg(feature = "storage")]
 mod kept_lists;
 #[cfg(feature = "ml")]
@@ -9,6 +10,7 @@ mod kept_model;
 
 pub use builder::AiwafBuilder;
 pub(crate) use http_transaction::{Head, HttpTransaction};
+pub(crate) use in_flight::InFlight;
 
 use std::any::Any;
 use std::fmt;
@@ -26,7 +28,6 @@ use aiwaf_storage::{ListKeeper, StoreError};
 
 #[cfg(feature = "ml")]
 use self::kept_model::KeptModel;
-use crate::body::Prefix;
 use crate::client_address::ClientAddress;
 use crate::layer::AiwafLayer;
 use crate::request_log::{Event, RequestLog};
@@ -245,25 +246,6 @@ impl Aiwaf {
         }
         let wanted = || if transaction.wants_body() { self.shared.engine.body_read_ahead() } else { 0 };
         always.unwrap_or_else(wanted)
-    }
-
-    /// Judges the beginning of a body, or all of it, which was read ahead.
-    pub(crate) fn judge_body(
-        &self,
-        transaction: &mut HttpTransaction,
-        parts: &http::request::Parts,
-        prefix: &Prefix,
-        limit: usize,
-    ) {
-        #[cfg(feature = "gzip")]
-        if self.shared.decompress_bodies
-            && let Some(body) = crate::decompression::decompress(&parts.headers, prefix.as_ref(), limit)
-        {
-            return transaction.body(parts, &body, true);
-        }
-        #[cfg(not(feature = "gzip"))]
-        let _ = limit;
-        transaction.body(parts, prefix.as_ref(), true);
     }
 
     fn client(&self, head: &Head<'_>) -> IpAddr {

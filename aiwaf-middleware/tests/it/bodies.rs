@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
-use aiwaf_middleware::{BufferedBody, ProtectedRouter, Protection, RoutePolicy};
+use aiwaf_middleware::{InspectedBody, ProtectedRouter, Protection, RoutePolicy};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame};
@@ -17,11 +17,11 @@ use crate::support::{Site, ask, browser, status};
 async fn the_service_gets_the_whole_body() {
     let site = Site::new();
     let waf = site.builder(|_| {}).build().unwrap();
-    let echo = service_fn(async |request: Request<BufferedBody<Full<Bytes>>>| {
+    let echo = service_fn(async |request: Request<InspectedBody<Full<Bytes>>>| {
         let body = request.into_body().collect().await?.to_bytes();
         Ok::<_, Infallible>(Response::new(Full::new(body)))
     });
-    let service = waf.layer().with_body_inspection().always(4).layer(echo);
+    let service = waf.layer().always(4).layer(echo);
     let post =
         |uri: &str| browser("203.0.113.9", "PUT", uri).map(|_| Full::new(Bytes::from_static(b"abcdefgh")));
     let (head, body) = ask(&service, post("/x")).await;
@@ -35,7 +35,7 @@ async fn axum_takes_such_bodies() {
     let waf = site.builder(|_| {}).build().unwrap();
     let app = axum::Router::new()
         .route("/x", axum::routing::put(async |body: String| body))
-        .layer(waf.layer().with_body_inspection().always(4));
+        .layer(waf.layer().always(4));
     let request = browser("203.0.113.9", "PUT", "/x").map(|_| axum::body::Body::from("abcdefgh"));
     assert_eq!(ask(&app, request).await.1, "abcdefgh");
 }
@@ -56,7 +56,7 @@ impl Body for Unfinished {
 }
 
 /// A service that answers without looking at the body.
-async fn hasty(_: Request<BufferedBody<Unfinished>>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn hasty(_: Request<InspectedBody<Unfinished>>) -> Result<Response<Full<Bytes>>, Infallible> {
     Ok(Response::new(Full::default()))
 }
 
@@ -68,7 +68,7 @@ fn unfinished(request: Request<Full<Bytes>>, beginning: &'static str) -> Request
 async fn no_more_is_waited_for_than_is_looked_at() {
     let site = Site::new();
     let waf = site.builder(|_| {}).build().unwrap();
-    let service = waf.layer().with_body_inspection().always(4).layer(service_fn(hasty));
+    let service = waf.layer().always(4).layer(service_fn(hasty));
     let put = || browser("203.0.113.9", "PUT", "/upload");
     assert_eq!(ask(&service, unfinished(put(), "abcd")).await.0.status, StatusCode::OK);
     let waiting = pin!(service.oneshot(unfinished(put(), "abc")));
@@ -83,7 +83,7 @@ async fn nothing_is_waited_for_that_nobody_looks_at() {
         settings.protections.enabled = vec![Protection::RateLimit];
     };
     let waf = site.builder(nobody_looks).build().unwrap();
-    let service = waf.layer().with_body_inspection().layer(service_fn(hasty));
+    let service = waf.layer().layer(service_fn(hasty));
     let request = unfinished(browser("203.0.113.9", "PUT", "/upload"), "");
     assert_eq!(ask(&service, request).await.0.status, StatusCode::OK);
 }
@@ -92,7 +92,7 @@ async fn nothing_is_waited_for_that_nobody_looks_at() {
 async fn a_conversation_is_not_waited_for() {
     let site = Site::new();
     let waf = site.builder(|_| {}).build().unwrap();
-    let service = waf.layer().with_body_inspection().always(1000).layer(service_fn(hasty));
+    let service = waf.layer().always(1000).layer(service_fn(hasty));
     let mut request = unfinished(browser("203.0.113.9", "PUT", "/chat.Chat/Talk"), "first message");
     request.headers_mut().insert("content-type", "application/grpc+proto".parse().unwrap());
     assert_eq!(ask(&service, request).await.0.status, StatusCode::OK);

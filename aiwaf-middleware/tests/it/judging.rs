@@ -283,7 +283,7 @@ async fn the_ready_service_is_called_and_its_errors_come_through() {
     let service = waf.layer().layer(Strict::default());
     let error = service.oneshot(browser(ADDRESS, "GET", "/")).await.map(drop).unwrap_err();
     assert_eq!(error, "the service's own error");
-    let inspecting = waf.layer().with_body_inspection().always(16).layer(Strict::default());
+    let inspecting = waf.layer().always(16).layer(Strict::default());
     let error = inspecting.oneshot(browser(ADDRESS, "GET", "/")).await.map(drop).unwrap_err();
     assert_eq!(error, "the service's own error");
     let log = site.log(&waf, "access.log");

@@ -1,6 +1,7 @@
 //! The headers of a request: recognized if they were judged clean before, and judged otherwise.
 
 use super::clean_values::CleanCookie;
+use super::credentials;
 use super::header_kind::{HeaderKind, USER_AGENT};
 use super::keyed_hash::Tag;
 use super::target::Target;
@@ -81,7 +82,7 @@ impl Judge<'_> {
                 kind => self.judge_header(kind, name, value, forms),
             }
         });
-        if self.is_full() {
+        if self.is_decided() {
             return;
         }
         if let Some(tag) = known.common.filter(|_| !known.has_clean_common && common_matches == 0) {
@@ -103,6 +104,19 @@ impl Judge<'_> {
         self.judge_unless_clean(tag, |judge| {
             judge.judge(Value { target, place: Place::Header, name: name.as_bytes(), text: value }, forms);
         });
+        if kind == HeaderKind::Secret && credentials::is_header_of_credentials(name) {
+            self.judge_credentials(name, value, forms);
+        }
+    }
+
+    /// Judges the user's name and the password of Basic credentials.
+    fn judge_credentials(&mut self, name: &str, value: &[u8], forms: &mut Option<Forms>) {
+        let Some(decoded) = credentials::basic(value) else { return };
+        for text in credentials::name_and_password(&decoded) {
+            let value =
+                Value { target: Target::Credential, place: Place::Content, name: name.as_bytes(), text };
+            self.judge(value, forms);
+        }
     }
 
     /// The tag of a header that is judged by itself, if it may be remembered.

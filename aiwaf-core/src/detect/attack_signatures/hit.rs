@@ -15,6 +15,8 @@ pub struct SignatureHit {
     pub category: AttackCategory,
     /// How much it counts.
     pub severity: Severity,
+    /// Whether the text only talks about what matched, so that it counts as a notice.
+    pub is_mention: bool,
     /// The field that matched, and the part of it.
     pub matched: Match,
 }

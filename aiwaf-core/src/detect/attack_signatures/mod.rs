@@ -14,12 +14,16 @@
 
 mod category;
 mod clean_values;
+mod counting;
+mod credentials;
 mod detector;
+mod document_type;
 mod header_kind;
 mod headers;
 mod hit;
 mod html;
 mod keyed_hash;
+mod mention;
 mod next_words;
 mod rule;
 mod rule_set;
@@ -54,7 +58,7 @@ use crate::decode::{Form, Forms, Parameter, Part, Place, normalize_pattern, urle
 use crate::protection::Protection;
 use crate::request::Request;
 use crate::suggest::closest;
-use crate::verdict::{Field, Finding, Match, Reason};
+use crate::verdict::{Field, Finding, Reason};
 
 /// `attack_signatures`, ready to judge.
 pub(crate) struct AttackSignatures {
@@ -237,6 +241,10 @@ impl AttackSignatures {
 #[derive(Default)]
 pub(crate) struct Found {
     hits: Vec<SignatureHit>,
+    /// Rules that count, but found no room in `hits`.
+    unlisted: Vec<Box<str>>,
+    /// Whether any match was a mere mention, of which all together count as one notice.
+    has_mention: bool,
     score: u32,
     reading: Reading,
 }
@@ -320,7 +328,7 @@ struct Judge<'j> {
     matches: usize,
 }
 
-/// Hits that a verdict lists; what comes after them changes nothing.
+/// Maximum number of hits that a verdict lists; the score counts the others as well.
 const MAX_HITS: usize = 16;
 
 /// Kinds of fields that are remembered if they are clean. Below them are numbers of common headers.
@@ -380,14 +388,14 @@ impl Judge<'_> {
         }
         let matches = self.matches;
         judge(self);
-        if let Some(tag) = tag.filter(|_| self.matches == matches && !self.is_full()) {
+        if let Some(tag) = tag.filter(|_| self.matches == matches && !self.is_decided()) {
             clean.insert(tag);
         }
     }
 
-    /// Reports whether no further value is judged.
-    fn is_full(&self) -> bool {
-        self.found.hits.len() >= MAX_HITS
+    /// Reports whether no further value is judged: the verdict is certain, and its list of hits is full.
+    fn is_decided(&self) -> bool {
+        self.found.hits.len() >= MAX_HITS && self.found.score >= self.signatures.threshold
     }
 
     fn judge_parameter(&mut self, parameter: &Parameter<'_>, forms: &mut Option<Forms>) {
@@ -400,7 +408,7 @@ impl Judge<'_> {
     }
 
     fn judge(&mut self, value: Value<'_>, forms: &mut Option<Forms>) {
-        if value.text.is_empty() || self.is_full() {
+        if value.text.is_empty() || self.is_decided() {
             return;
         }
         let rules = &*self.signatures.rules;
@@ -433,40 +441,10 @@ impl Judge<'_> {
             };
             let forms = || list.same_as(form);
             rules.judge(text, candidates, forms, header, |rule, range| {
-                self.note(rule, value, text, range);
+                self.note(rule, value, (form, text), range);
             });
         }
     }
-
-    fn note(&mut self, rule: &Rule, value: Value<'_>, text: &[u8], range: std::ops::Range<usize>) {
-        self.matches += 1;
-        let known = self.found.hits.iter().any(|hit| *hit.rule == *rule.id);
-        let signatures = self.signatures;
-        if known
-            || self.is_full()
-            || rule.from_other_site && !follows_foreign_link(self.request)
-            || self.asset && value.is_page_searched_for(rule.category)
-            || signatures.exclusions.iter().any(|exclusion| exclusion.applies(self.path, value.name, rule))
-        {
-            return;
-        }
-        let demoted = signatures.demoted.contains(&rule.id);
-        let severity = if demoted { Severity::Notice } else { rule.severity };
-        self.found.score += if demoted { 0 } else { severity.score() };
-        self.found.hits.push(SignatureHit {
-            rule: rule.id.clone(),
-            category: rule.category,
-            severity,
-            matched: Match::new(value.field(), text, range.start, range.end),
-        });
-    }
-}
-
-/// Whether a browser left a page of another site for this one. Pictures, frames and calls of scripts, by which sites
-/// use each other's services, say in `Sec-Fetch-Dest` that they are none.
-fn follows_foreign_link(request: &Request<'_>) -> bool {
-    request.referer_is_own_site() == Some(false)
-        && request.header("sec-fetch-dest").is_none_or(|destination| destination == b"document")
 }
 
 impl Value<'_> {
@@ -495,7 +473,7 @@ impl Value<'_> {
             Target::QueryName | Target::QueryValue if self.name.is_empty() => Field::Query,
             Target::QueryName | Target::QueryValue => Field::QueryParameter(name()),
             Target::CookieName | Target::CookieValue => Field::Cookie(name()),
-            Target::UserAgent | Target::Referer | Target::Header => {
+            Target::UserAgent | Target::Referer | Target::Header | Target::Credential => {
                 Field::Header(name().to_ascii_lowercase().into())
             }
             Target::BodyText => Field::Body,

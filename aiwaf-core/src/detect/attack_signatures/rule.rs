@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::category::{AttackCategory, Severity};
 use super::detector::Detector;
+use super::mention::Mention;
 use super::next_words::{MAX_WORD, NextWords};
 use super::target::{DEFAULT_TARGETS, FieldGroup, TargetSet};
 use super::words::Words;
@@ -32,6 +33,8 @@ pub(super) struct Rule {
     next_words: Option<NextWords>,
     /// Whether it counts only where a browser follows a link, or sends a form, of another site.
     pub(super) from_other_site: bool,
+    /// What its matches are where a text only talks about them; such a match counts as a notice.
+    mention: Option<Mention>,
     matcher: Matcher,
     /// What has to match, and what must not.
     #[cfg(test)]
@@ -95,6 +98,38 @@ impl Rule {
         }
     }
 
+    /// Whether `first`, where it matches `text`, and all further matches are only talked about. Each look takes in but
+    /// a part of the text, and their number is bounded.
+    pub(super) fn is_only_mentioned(&self, text: &[u8], first: &std::ops::Range<usize>) -> bool {
+        let Some(mention) = self.mention else { return false };
+        let mut range = first.clone();
+        for _ in 0..MAX_MENTIONS {
+            if !mention.covers(text, &range) {
+                return false;
+            }
+            let next = match &self.matcher {
+                Matcher::Pattern { .. } => {
+                    let start = range.end.max(range.start + 1);
+                    if start > text.len() {
+                        return true;
+                    }
+                    self.regex().and_then(|regex| regex.find_at(text, start)).map(|found| found.range())
+                }
+                Matcher::Detector(_) | Matcher::BodyMark(_) => return mention.covers_rest(),
+            };
+            match next {
+                Some(next) => range = next,
+                None => return true,
+            }
+        }
+        false
+    }
+
+    /// What its matches are where a text only talks about them.
+    pub(super) fn mention(&self) -> Option<Mention> {
+        self.mention
+    }
+
     /// The pattern, compiled when first asked for: most rules of most commands never are.
     pub(super) fn regex(&self) -> Option<&Regex> {
         match &self.matcher {
@@ -119,6 +154,9 @@ impl Rule {
         }
     }
 }
+
+/// Mentions of one rule in one text; more of them count as a match.
+const MAX_MENTIONS: usize = 32;
 
 /// The rules that come with AIWAF, read once.
 pub(super) fn built_in() -> &'static [Arc<Rule>] {
@@ -215,6 +253,7 @@ struct WrittenRule {
     next_words: Vec<String>,
     #[serde(default)]
     from_other_site: bool,
+    mention: Option<Mention>,
     pattern: Option<String>,
     detector: Option<Detector>,
     body_mark: Option<BodyMark>,
@@ -325,6 +364,7 @@ impl WrittenRule {
             next_words: (!next_words.is_empty()).then(|| NextWords::new(&self.bytes, &next_words)),
             bytes: self.bytes,
             from_other_site: self.from_other_site,
+            mention: self.mention,
             matcher,
             #[cfg(test)]
             examples: Examples { matches: self.matches, passes: self.passes },

@@ -2,7 +2,7 @@
 
 use super::{AttackSignatures, Found, Judge, Target, Value};
 use crate::body::{BodyHead, BodyOutcome, BodyReader};
-use crate::decode::{Forms, Parameter, Place};
+use crate::decode::{Form, Forms, Parameter, Place};
 use crate::detect::Body;
 use crate::protection::Protection;
 use crate::request::Request;
@@ -87,7 +87,9 @@ impl Judge<'_> {
         let whole = Value { target: Target::BodyText, place: Place::Content, name: b"", text: b"" };
         let shown = self.request.header("content-type").unwrap_or_default();
         for mark in outcome.marks() {
-            self.signatures.rules.judge_mark(mark, |rule| self.note(rule, whole, shown, 0..shown.len()));
+            self.signatures
+                .rules
+                .judge_mark(mark, |rule| self.note(rule, whole, (Form::Sent, shown), 0..shown.len()));
         }
     }
 }

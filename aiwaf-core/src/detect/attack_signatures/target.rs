@@ -37,6 +37,8 @@ pub(super) enum Target {
     Header,
     /// The whole query.
     Query,
+    /// The user's name or the password in a header with Basic credentials.
+    Credential,
 }
 
 impl Target {
@@ -86,7 +88,7 @@ impl TargetSet {
 pub(super) enum FieldGroup {
     /// The whole path.
     Path,
-    /// Segments of the path, and values of query and body.
+    /// Segments of the path, values of query and body, and Basic credentials.
     Arguments,
     /// Segments of the path, and values of the query.
     UrlArguments,
@@ -114,9 +116,13 @@ impl FieldGroup {
     pub(super) const fn targets(self) -> TargetSet {
         match self {
             Self::Path => TargetSet::of(&[Target::Path]),
-            Self::Arguments => {
-                TargetSet::of(&[Target::Segment, Target::QueryValue, Target::BodyValue, Target::BodyText])
-            }
+            Self::Arguments => TargetSet::of(&[
+                Target::Segment,
+                Target::QueryValue,
+                Target::BodyValue,
+                Target::BodyText,
+                Target::Credential,
+            ]),
             Self::UrlArguments => TargetSet::of(&[Target::Segment, Target::QueryValue]),
             Self::Names => TargetSet::of(&[Target::QueryName, Target::BodyName]),
             Self::Cookies => TargetSet::of(&[Target::CookieName, Target::CookieValue]),

@@ -9,7 +9,7 @@ use crate::decode::{FormSet, Kinds};
 use crate::detect::tests::Exchange;
 use crate::detect::{Body, Detector as _, Head};
 
-const TARGETS: [Target; 15] = [
+const TARGETS: [Target; 16] = [
     Target::Path,
     Target::Segment,
     Target::QueryValue,
@@ -25,6 +25,7 @@ const TARGETS: [Target; 15] = [
     Target::Referer,
     Target::Header,
     Target::Query,
+    Target::Credential,
 ];
 
 /// One of the places where `rule` looks.
@@ -71,9 +72,14 @@ fn head_finding(signatures: &AttackSignatures, head: &Head<'_>) -> Option<Findin
     signatures.head(head, &mut None, &mut Found::default())
 }
 
-/// What is found in a JSON body, whole and in two chunks.
+/// What is found in a JSON body.
 fn json_finding(signatures: &AttackSignatures, body: &str) -> Option<Finding> {
-    Exchange::post("/api").header("content-type", "application/json").head(|head| {
+    body_finding(signatures, "application/json", body.as_bytes())
+}
+
+/// What is found in a body, the same whole and in two chunks.
+fn body_finding(signatures: &AttackSignatures, content_type: &str, body: &[u8]) -> Option<Finding> {
+    Exchange::post("/api").header("content-type", content_type).head(|head| {
         let judge = |chunks: &[&[u8]]| {
             let mut found = Found::default();
             let mut finding = None;
@@ -88,8 +94,8 @@ fn json_finding(signatures: &AttackSignatures, body: &str) -> Option<Finding> {
             }
             finding
         };
-        let (first, second) = body.as_bytes().split_at(body.len() / 2);
-        let whole = judge(&[body.as_bytes()]);
+        let (first, second) = body.split_at(body.len() / 2);
+        let whole = judge(&[body]);
         assert_eq!(judge(&[first, second]), whole);
         whole
     })
@@ -384,4 +390,112 @@ fn what_is_not_judged_is_not_remembered() {
             .head(|head| head_finding(&signatures, head).is_some());
         assert!(denied);
     }
+}
+
+/// Judges a request with a form of one field.
+fn rules_at_text(text: &str) -> Vec<String> {
+    let signatures = signatures(&AttackSignaturesSettings::default());
+    let body = format!("text={}", form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>());
+    let finding = body_finding(&signatures, "application/x-www-form-urlencoded", body.as_bytes());
+    match finding.map(|finding| finding.reason) {
+        Some(Reason::AttackSignatures { hits, .. }) => hits.iter().map(|hit| hit.rule.to_string()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn mention_in_prose_is_allowed() {
+    for text in [
+        "Please have a look at /var/log/nginx/error.log, there is a line about /etc/shadow",
+        "/etc/passwd is readable by everybody on that box",
+        "import { Card } from '../../../ui/Card'",
+        "#include \"../../../inc/util.h\"",
+        "see [the guide](../../../docs/guide.md)",
+        "`docker ps | wc -l`",
+        "Run `npm ci && npm run build` before you push",
+        "git add -A && git commit",
+        "What does `curl -fsSL https://get.example.com | sh` do?",
+        "content:\") Select(\" lang:go",
+        "The <button onclick=\"save()\"> does nothing when people click it",
+        "Notes:\nimport x from '../../../lib/x'\nsee ../README.md and ../../etc\n",
+    ] {
+        assert_eq!(rules_at_text(text), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn attack_beside_mention_is_found() {
+    for text in [
+        "/etc/passwd",
+        "../../notes.txt",
+        "the file /etc/passwd is here; cat /etc/passwd",
+        "see `ls | sort` in the manual;id;cat /etc/passwd",
+        "import x from '../../../../etc/passwd'",
+        "hello <button onclick=\"alert(1)\"> my friend, how are you",
+        "8.8.8.8; git log; cat /etc/passwd",
+    ] {
+        assert_ne!(rules_at_text(text), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn mentions_count_as_one_notice() {
+    let text = "the accounts are in /etc/passwd and the keys in web.config there, see `ls | sort` for the rest of it";
+    let strict = AttackSignaturesSettings { inbound_threshold: 3, ..AttackSignaturesSettings::default() };
+    let finding = |settings: &AttackSignaturesSettings| {
+        let signatures = signatures(settings);
+        body_finding(&signatures, "text/plain", text.as_bytes())
+    };
+    assert!(finding(&strict).is_none());
+    let stricter = AttackSignaturesSettings { inbound_threshold: 2, ..strict };
+    let Some(Reason::AttackSignatures { score, hits }) = finding(&stricter).map(|finding| finding.reason)
+    else {
+        panic!("nothing was found");
+    };
+    assert_eq!(score, 2);
+    assert!(hits.iter().all(|hit| hit.is_mention));
+}
+
+#[test]
+fn basic_credentials_are_judged() {
+    use base64::Engine;
+    let signatures = signatures(&AttackSignaturesSettings::default());
+    let is_blocked = |header: &'static str, credentials: &str| {
+        let encoded = base64::engine::general_purpose::STANDARD.encode(credentials);
+        Exchange::get("/")
+            .header(header, &format!("Basic {encoded}"))
+            .head(|head| head_finding(&signatures, head))
+            .is_some()
+    };
+    for attack in
+        ["' or 1=1--:x", "x:' or '1'='1", "a:;cat /etc/passwd", "../../../etc/passwd:x", "x:<script>alert(1)"]
+    {
+        assert!(is_blocked("authorization", attack), "{attack}");
+        assert!(is_blocked("proxy-authorization", attack), "{attack}");
+    }
+    for honest in ["user:pass", "o'neill:it's me", "svc:Zx9!$&*()-=", "ann:a;b|c", ":", ""] {
+        assert!(!is_blocked("authorization", honest), "{honest}");
+    }
+}
+
+/// No threshold is out of reach for a request with many matches.
+#[test]
+fn score_counts_hits_beyond_those_listed() {
+    let settings = AttackSignaturesSettings { inbound_threshold: 100, ..AttackSignaturesSettings::default() };
+    let signatures = signatures(&settings);
+    let query = built_in()
+        .iter()
+        .filter_map(|rule| rule.examples.matches.first())
+        .enumerate()
+        .map(|(index, example)| {
+            format!("p{index}={}", form_urlencoded::byte_serialize(example.as_bytes()).collect::<String>())
+        })
+        .collect::<Vec<_>>()
+        .join("&");
+    let finding = Exchange::get(&format!("/?{query}")).head(|head| head_finding(&signatures, head));
+    let Some(Reason::AttackSignatures { score, hits }) = finding.map(|finding| finding.reason) else {
+        panic!("nothing was found");
+    };
+    assert!(score >= 100, "{score}");
+    assert_eq!(hits.len(), MAX_HITS);
 }

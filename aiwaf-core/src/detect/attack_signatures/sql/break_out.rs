@@ -55,9 +55,23 @@ fn judge(value: &[u8], quote: u8, at: usize) -> Option<Range<usize>> {
     let mut reader = Reader::new(&tokens, 0);
     reader.take_while(|kind| kind == Kind::Close);
     let closed_brackets = reader.at;
+    if closed_brackets > 0 && is_chained_call(&tokens[closed_brackets..], quote) {
+        return None;
+    }
     let hit = continues_expression(&mut reader, &quotation, closed_brackets > 0).or_else(|| {
         continues_statement(&mut Reader::new(&tokens, closed_brackets), &quotation, closed_brackets > 0)
     })?;
     let end = tokens.get(hit.min(tokens.len().checked_sub(1)?)).map_or(value.len(), |token| token.end);
     Some(at..end.max(first.end))
+}
+
+/// Whether these tokens call a method with a string, as in `where("a") select("b")`: the bracket is right behind the
+/// name, and the quote right behind the bracket.
+fn is_chained_call(tokens: &[Token], quote: u8) -> bool {
+    let [name, open, text, ..] = tokens else { return false };
+    matches!(name.kind, Kind::Word(Word::Select | Word::Statement | Word::Command))
+        && open.kind == Kind::Open
+        && !open.spaced
+        && matches!(text.kind, Kind::Text { quote: own, .. } if own == quote && quote == b'"')
+        && !text.spaced
 }

@@ -230,7 +230,10 @@ pub(super) fn is_union_select(tokens: &[Token], at: usize) -> bool {
     }
     reader.take_while(|kind| matches!(kind, Kind::Open | Kind::Word(Word::Before) | Kind::Other));
     if !reader.take_word(Word::Select) {
-        return reader.take_word(Word::Values) && reader.peek() == Some(Kind::Open);
+        // `values (`, `values row(`
+        return reader.take_word(Word::Values)
+            && (reader.peek() == Some(Kind::Open)
+                || matches!(reader.peek(), Some(Kind::Name)) && reader.kind(1) == Some(Kind::Open));
     }
     is_select_list(&mut reader)
 }

@@ -11,6 +11,7 @@ mod continuation;
 mod expression;
 mod grammar;
 mod quotation;
+mod spelling;
 mod statement;
 mod subquery;
 mod token;
@@ -18,3 +19,4 @@ mod words;
 
 pub(super) use break_out::break_out;
 pub(super) use expression::expression;
+pub(super) use spelling::hidden_sql;

@@ -160,9 +160,11 @@ impl<'v> Tokens<'v> {
     fn line_comment(&mut self, marker: usize) -> Option<Kind> {
         let body = self.value.get(self.at + marker..).unwrap_or_default();
         let line = memchr::memchr(b'\n', body);
-        if let Some(length) = line
-            .filter(|length| !body.get(length + 1..).unwrap_or_default().iter().all(u8::is_ascii_whitespace))
-        {
+        if let Some(length) = line.filter(|length| {
+            // A lone dash belongs to the comment's mark.
+            let is_blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == b'-';
+            !body.get(length + 1..).unwrap_or_default().iter().all(is_blank)
+        }) {
             // The statement goes on in the next line.
             self.at += marker + length + 1;
             return None;
