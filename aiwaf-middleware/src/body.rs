@@ -102,9 +102,9 @@ impl<B: Body<Data = Bytes>> Body for InspectedBody<B> {
         if let Some(inspection) = this.inspection {
             let allowed = match &frame {
                 None => inspection.judge(b"", true),
-                Some(Ok(frame)) => {
-                    frame.data_ref().map_or_else(|| inspection.judge(b"", true), |data| inspection.judge(data, false))
-                }
+                Some(Ok(frame)) => frame
+                    .data_ref()
+                    .map_or_else(|| inspection.judge(b"", true), |data| inspection.judge(data, false)),
                 Some(Err(_)) => true,
             };
             if !allowed {

@@ -29,9 +29,9 @@
 //!    [`AiwafBuilder::fail_closed`] says so, and the panic is reported once.
 //! 3. A denied request is answered by [`DenyResponse`]: 403 or 429 in JSON, unless it is replaced. The
 //!    [`Verdict`] lies in the response's extensions for layers further out.
-//! 4. An allowed request goes on untouched. Bodies are read ahead only by [`ProtectedRouter`] and
-//!    [`AiwafLayer::with_body_inspection`], only if a protection looks at them, and only as far as it looks.
-//! 5. When the head of the answer is there, the engine learns from it and the request is logged.
+//! 4. An allowed request goes on untouched. If a protection reads bodies, the first bytes are judged before the service
+//!    gets the request, and the rest in flight, chunk by chunk, however long it is ([`InspectedBody`]).
+//! 5. When the head of the response is there, the engine learns from it and the request is logged.
 //!
 //! Nothing of this waits for a disk: lists, logs and the model are looked after by threads of their own.
 //! [`Aiwaf::shutdown`], or dropping the last handle, writes what waits.

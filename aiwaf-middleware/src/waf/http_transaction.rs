@@ -3,8 +3,7 @@
 use std::net::IpAddr;
 
 use aiwaf_core::{
-    Action, Headers, LogEntry, Outcome, Protection, ProtectionSet, Request, Timestamp, Transaction,
-    Verdict,
+    Action, Headers, LogEntry, Outcome, Protection, ProtectionSet, Request, Timestamp, Transaction, Verdict,
 };
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};

@@ -37,7 +37,7 @@ use crate::settings::load_settings;
 /// The firewall of one service. Cloning it gives another handle to the same one.
 ///
 /// ```
-/// use aiwaf_middleware::Aiwaf;
+/// use aiwaf_middleware::{Aiwaf, InspectedBody};
 /// use tower::ServiceBuilder;
 ///
 /// # let folder = tempfile::tempdir()?;
@@ -47,7 +47,7 @@ use crate::settings::load_settings;
 ///         settings.logging.dir = folder.path().display().to_string();
 ///     })
 ///     .build()?;
-/// let service = ServiceBuilder::new().layer(waf.layer()).service_fn(|_: http::Request<String>| async {
+/// let service = ServiceBuilder::new().layer(waf.layer()).service_fn(|_: http::Request<InspectedBody<String>>| async {
 ///     Ok::<_, std::convert::Infallible>(http::Response::new(http_body_util::Full::<bytes::Bytes>::default()))
 /// });
 /// # let _ = service;

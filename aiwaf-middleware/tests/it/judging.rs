@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use aiwaf_core::{CountryCode, CountryLookup};
-use aiwaf_middleware::{Aiwaf, Mode, Protection, Verdict};
+use aiwaf_middleware::{Aiwaf, InspectedBody, Mode, Protection, Verdict};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use http_body_util::Full;
@@ -294,11 +294,11 @@ async fn the_ready_service_is_called_and_its_errors_come_through() {
 async fn a_request_whose_client_goes_away_is_logged() {
     let site = Site::new();
     let waf = site.builder(|_| {}).build().unwrap();
-    let service = waf.layer().layer(service_fn(async |_: Request<Full<Bytes>>| {
+    let service = waf.layer().layer(service_fn(async |_: Request<InspectedBody<Full<Bytes>>>| {
         std::future::pending::<Result<Response<Full<Bytes>>, Infallible>>().await
     }));
     drop(service.oneshot(browser(ADDRESS, "GET", "/slow")));
-    let mut asked = waf.layer().layer(service_fn(async |_: Request<Full<Bytes>>| {
+    let mut asked = waf.layer().layer(service_fn(async |_: Request<InspectedBody<Full<Bytes>>>| {
         std::future::pending::<Result<Response<Full<Bytes>>, Infallible>>().await
     }));
     drop(asked.call(browser(ADDRESS, "GET", "/slow")));

@@ -1,7 +1,7 @@
 //! What is logged reads back, in every format.
 
 use aiwaf_core::{AccessRecord, BlockAction, LineParser, LogFormat, Protection};
-use aiwaf_middleware::Timestamp;
+use aiwaf_middleware::{InspectedBody, Timestamp};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
@@ -27,7 +27,7 @@ async fn original_defect_22_23_24_25_logs_read_back_in_all_formats() {
             .build()
             .unwrap();
         let clock = site.clock.clone();
-        let slow = service_fn(move |_: Request<Full<Bytes>>| {
+        let slow = service_fn(move |_: Request<InspectedBody<Full<Bytes>>>| {
             clock.advance(Duration::from_millis(250));
             std::future::ready(Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"hello")))))
         });
