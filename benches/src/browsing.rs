@@ -228,7 +228,7 @@ fn cookies(random: &mut Random, page: &str) -> String {
         cookies.push(format!("token=eyJhbGciOiJIUzI1NiJ9.{}.{}", random.token(180), random.token(43)));
     }
     // Few have many cookies.
-    let more = random.pick(&[2, 4, 4, 8, 8, 16, 40, 90]);
+    let more = random.pick(&[4, 4, 8, 8, 16, 16, 60, 120]);
     for _ in 0..random.below(more) {
         cookies.push(format!("_{}={}.{}", random.word(), random.token(22), random.below(2_000_000_000)));
     }

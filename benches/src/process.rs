@@ -30,7 +30,7 @@ impl CpuTime {
             };
             let time = parse_schedstat(&statistics).ok_or_else(|| unexpected("schedstat", &statistics))?;
             times.total += time;
-            if name.trim_end() == truncated_name(thread) {
+            if name.trim_end_matches('\n') == truncated_name(thread) {
                 times.named += time;
             }
         }
