@@ -110,7 +110,7 @@ pub use detect::geo_block::CountryLookup;
 #[cfg(feature = "geo")]
 pub use detect::geo_block::{GeoDatabaseError, MaxMindCountries};
 pub use detect::settings::*;
-pub use detect::{Body, ClientMemory, Detector, Head, Response};
+pub use detect::{Body, BodyStream, ClientMemory, Detector, Head, Response};
 pub use engine::{BuildError, Engine, EngineBuilder, RecordBuffers, RecordedRequest, Statistics};
 pub use features::{FEATURE_COUNT, FEATURE_NAMES, features};
 pub use keyword_learning::{KeywordLearner, learnable_words};

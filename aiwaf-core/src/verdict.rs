@@ -173,6 +173,8 @@ pub enum Reason {
         /// The limit, in bytes.
         limit: usize,
     },
+    /// The body can't be judged without its `Content-Encoding`; why.
+    UndecodableBody(&'static str),
     /// The reason of a service's own protection, in its words.
     Custom(Cow<'static, str>),
 }
@@ -217,6 +219,7 @@ impl fmt::Display for Reason {
             Self::UuidGuessing(count) => write!(f, "UUID guessing ({count} unknown identifiers)"),
             Self::Anomaly(evidence) => write!(f, "AI anomaly + {evidence}"),
             Self::BodyOverflow { limit } => write!(f, "Body not inspected beyond {limit} bytes"),
+            Self::UndecodableBody(problem) => write!(f, "Undecodable body: {problem}"),
             Self::Custom(reason) => f.write_str(reason),
             Self::AttackSignatures { score, hits } => {
                 write!(f, "Attack signatures (score {score}): ")?;

@@ -1,50 +1,176 @@
-//! Looking into compressed bodies.
+//! Undoing the `Content-Encoding` of bodies, so that they are judged as an application reads them.
 
-use std::io::{self, Read};
+use std::io::{self, Write};
 
-use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
-/// The first `limit` bytes of what a body, or its beginning, is when it is decompressed; `None` if it is not compressed
-/// in a way that is known here. What breaks off, because only the beginning is there or because it is broken, is given as
-/// far as it goes: a service would see no more of it either.
-pub(crate) fn decompress(headers: &HeaderMap, body: &[u8], limit: usize) -> Option<Vec<u8>> {
-    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
-    let (encoding, None) = (encodings.next()?.as_bytes().trim_ascii(), encodings.next()) else { return None };
-    let decompressed = if [&b"gzip"[..], b"x-gzip"].iter().any(|gzip| encoding.eq_ignore_ascii_case(gzip)) {
-        read_up_to(MultiGzDecoder::new(body), limit)
-    } else if encoding.eq_ignore_ascii_case(b"deflate") {
-        // By the standard with zlib's frame; some send it without.
-        let framed = read_up_to(ZlibDecoder::new(body), limit);
-        if framed.is_empty() { read_up_to(DeflateDecoder::new(body), limit) } else { framed }
-    } else {
-        return None;
-    };
-    (!decompressed.is_empty()).then_some(decompressed)
+/// Decodes one body while it arrives.
+///
+/// Memory: what [`MAX_STEP`] encoded bytes decode to, at most [`MAX_DECODED`] bytes, and the decoder's window.
+pub(crate) struct BodyDecoder {
+    decoder: Decoder,
+    /// Whether anything was decoded; a zlib body may turn out to lack its frame.
+    has_begun: bool,
 }
 
-/// What can be read, at most `limit` bytes.
-fn read_up_to(mut reader: impl Read, limit: usize) -> Vec<u8> {
-    let mut read = vec![0; limit];
-    let mut length = 0;
-    while let Some(room) = read.get_mut(length..).filter(|room| !room.is_empty()) {
-        match reader.read(room) {
-            Ok(0) => break,
-            Ok(more) => length += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // A body that breaks off: what was read counts.
-            Err(_) => break,
+enum Decoder {
+    Gzip(MultiGzDecoder<Decoded>),
+    Zlib(ZlibDecoder<Decoded>),
+    Deflate(DeflateDecoder<Decoded>),
+    #[cfg(feature = "brotli")]
+    Brotli(Box<brotli::DecompressorWriter<Decoded>>),
+    #[cfg(feature = "zstd")]
+    Zstd(zstd::stream::write::Decoder<'static, Decoded>),
+}
+
+/// Encoded bytes that are decoded at once.
+const MAX_STEP: usize = 256;
+
+/// Maximum number of bytes that one step may decode to: four times as much as deflate's best ratio, so that only what was
+/// made to swell exceeds it.
+const MAX_DECODED: usize = 1 << 20;
+
+/// Decoded bytes that were not taken yet.
+#[derive(Default)]
+struct Decoded {
+    bytes: Vec<u8>,
+    overflows: bool,
+}
+
+impl Write for Decoded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + bytes.len() > MAX_DECODED {
+            self.overflows = true;
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The encoding of a body.
+pub(crate) enum Encoding {
+    /// None.
+    Identity,
+    /// One that can be undone.
+    Known(BodyDecoder),
+    /// One that can't.
+    Unknown,
+}
+
+impl Encoding {
+    /// The encoding that the headers name.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
+        let Some(encoding) = encodings.next() else { return Self::Identity };
+        if encodings.next().is_some() {
+            return Self::Unknown;
+        }
+        let decoded = Decoded::default();
+        let decoder = match encoding.as_bytes().trim_ascii().to_ascii_lowercase().as_slice() {
+            b"" | b"identity" => return Self::Identity,
+            b"gzip" | b"x-gzip" => Decoder::Gzip(MultiGzDecoder::new(decoded)),
+            b"deflate" => Decoder::Zlib(ZlibDecoder::new(decoded)),
+            #[cfg(feature = "brotli")]
+            b"br" => Decoder::Brotli(Box::new(brotli::DecompressorWriter::new(decoded, 4096))),
+            #[cfg(feature = "zstd")]
+            b"zstd" => match zstd::stream::write::Decoder::new(decoded) {
+                Ok(decoder) => Decoder::Zstd(decoder),
+                Err(_) => return Self::Unknown,
+            },
+            _ => return Self::Unknown,
+        };
+        Self::Known(BodyDecoder { decoder, has_begun: false })
+    }
+}
+
+impl BodyDecoder {
+    /// Decodes the next bytes and shows what they decode to; the problem, if they can't be decoded.
+    pub(crate) fn decode(
+        &mut self,
+        mut chunk: &[u8],
+        show: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), &'static str> {
+        while !chunk.is_empty() {
+            let (step, rest) = chunk.split_at(chunk.len().min(MAX_STEP));
+            chunk = rest;
+            let mut written = self.write(step);
+            if written.is_err() && !self.has_begun && matches!(self.decoder, Decoder::Zlib(_)) {
+                // By the standard with zlib's frame; some send it without.
+                self.decoder = Decoder::Deflate(DeflateDecoder::new(Decoded::default()));
+                written = self.write(step);
+            }
+            let decoded = self.decoded();
+            let (bytes, overflows) = (std::mem::take(&mut decoded.bytes), decoded.overflows);
+            self.has_begun |= !bytes.is_empty();
+            if !bytes.is_empty() {
+                show(&bytes);
+            }
+            // The memory is used again.
+            self.decoded().bytes = {
+                let mut bytes = bytes;
+                bytes.clear();
+                bytes
+            };
+            if overflows {
+                return Err("it swells beyond bounds");
+            }
+            written.map_err(|_| "it is broken, or goes on behind its end")?;
+        }
+        Ok(())
+    }
+
+    /// Reports the problem of a body that ends here.
+    pub(crate) fn finish(&mut self, show: &mut dyn FnMut(&[u8])) -> Result<(), &'static str> {
+        let ended = match &mut self.decoder {
+            Decoder::Gzip(decoder) => decoder.try_finish(),
+            Decoder::Zlib(decoder) => decoder.try_finish(),
+            Decoder::Deflate(decoder) => decoder.try_finish(),
+            #[cfg(feature = "brotli")]
+            Decoder::Brotli(decoder) => decoder.close(),
+            #[cfg(feature = "zstd")]
+            Decoder::Zstd(decoder) => decoder.flush(),
+        };
+        let decoded = self.decoded();
+        if !decoded.bytes.is_empty() {
+            show(&std::mem::take(&mut decoded.bytes));
+        }
+        ended.map_err(|_| "it breaks off")
+    }
+
+    fn write(&mut self, step: &[u8]) -> io::Result<()> {
+        match &mut self.decoder {
+            Decoder::Gzip(decoder) => decoder.write_all(step).and_then(|()| decoder.flush()),
+            Decoder::Zlib(decoder) => decoder.write_all(step).and_then(|()| decoder.flush()),
+            Decoder::Deflate(decoder) => decoder.write_all(step).and_then(|()| decoder.flush()),
+            #[cfg(feature = "brotli")]
+            Decoder::Brotli(decoder) => decoder.write_all(step),
+            #[cfg(feature = "zstd")]
+            Decoder::Zstd(decoder) => decoder.write_all(step).and_then(|()| decoder.flush()),
         }
     }
-    read.truncate(length);
-    read
+
+    fn decoded(&mut self) -> &mut Decoded {
+        match &mut self.decoder {
+            Decoder::Gzip(decoder) => decoder.get_mut(),
+            Decoder::Zlib(decoder) => decoder.get_mut(),
+            Decoder::Deflate(decoder) => decoder.get_mut(),
+            #[cfg(feature = "brotli")]
+            Decoder::Brotli(decoder) => decoder.get_mut(),
+            #[cfg(feature = "zstd")]
+            Decoder::Zstd(decoder) => decoder.get_mut(),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use flate2::Compression;
     use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
     use proptest::prelude::*;
@@ -61,6 +187,17 @@ mod tests {
         encoder.finish().unwrap()
     }
 
+    fn decode(encoding: &'static str, body: &[u8], step: usize) -> Result<Vec<u8>, &'static str> {
+        let Encoding::Known(mut decoder) = Encoding::of(&headers(&[encoding])) else { panic!("{encoding}") };
+        let mut decoded = Vec::new();
+        let mut show = |bytes: &[u8]| decoded.extend_from_slice(bytes);
+        for chunk in body.chunks(step.max(1)) {
+            decoder.decode(chunk, &mut show)?;
+        }
+        decoder.finish(&mut show)?;
+        Ok(decoded)
+    }
+
     #[test]
     fn each_encoding_is_undone() {
         let mut zlib = ZlibEncoder::new(Vec::new(), Compression::fast());
@@ -69,48 +206,50 @@ mod tests {
         raw.write_all(b"hello").unwrap();
         for (encoding, body) in [
             ("gzip", gzip(b"hello")),
-            ("X-GZIP", gzip(b"hello")),
+            ("X-Gzip", gzip(b"hello")),
+            ("gzip", [gzip(b"hel"), gzip(b"lo")].concat()),
             ("deflate", zlib.finish().unwrap()),
             ("deflate", raw.finish().unwrap()),
         ] {
-            assert_eq!(
-                decompress(&headers(&[encoding]), &body, 100).as_deref(),
-                Some(&b"hello"[..]),
-                "{encoding}"
-            );
+            for step in [1, 3, 1000] {
+                assert_eq!(decode(encoding, &body, step).as_deref(), Ok(&b"hello"[..]), "{encoding} {step}");
+            }
         }
-        let two = [gzip(b"hel"), gzip(b"lo")].concat();
-        assert_eq!(decompress(&headers(&["gzip"]), &two, 100).as_deref(), Some(&b"hello"[..]));
     }
 
     #[test]
-    fn what_is_not_compressed_is_left_alone() {
-        assert_eq!(decompress(&headers(&[]), &gzip(b"x"), 100), None);
-        assert_eq!(decompress(&headers(&["br"]), &gzip(b"x"), 100), None);
-        assert_eq!(decompress(&headers(&["gzip", "gzip"]), &gzip(b"x"), 100), None);
-        assert_eq!(decompress(&headers(&["gzip"]), b"a=1", 100), None);
+    fn unknown_and_several_encodings_are_told() {
+        for encodings in [&["compress"][..], &["gzip", "gzip"], &["gzip, gzip"], &["gzip", "identity"]] {
+            assert!(matches!(Encoding::of(&headers(encodings)), Encoding::Unknown), "{encodings:?}");
+        }
+        for encodings in [&[][..], &["identity"], &[""]] {
+            assert!(matches!(Encoding::of(&headers(encodings)), Encoding::Identity), "{encodings:?}");
+        }
     }
 
     #[test]
-    fn no_body_swells() {
-        let bomb = gzip(&vec![0; 10_000_000]);
-        assert!(bomb.len() < 50_000);
-        assert_eq!(decompress(&headers(&["gzip"]), &bomb, 1000), Some(vec![0; 1000]));
+    fn trailing_bytes_truncation_and_bombs_are_told() {
+        let whole = gzip(b"hello");
+        assert!(decode("gzip", &[&whole[..], b"q=<script>"].concat(), 7).is_err());
+        assert_eq!(decode("gzip", &whole[..whole.len() - 4], 7), Err("it breaks off"));
+        assert!(decode("gzip", b"q=<script>alert(1)</script>", 7).is_err());
+        let bomb = gzip(&vec![0; 50_000_000]);
+        let largest = decode("gzip", &bomb, 1000).map(|decoded| decoded.len());
+        assert_eq!(largest, Ok(50_000_000), "deflate can't exceed the bound");
     }
 
     proptest! {
         #[test]
-        fn the_beginning_tells_the_beginning(body: Vec<u8>, cut in 0usize..200, limit in 1usize..200) {
-            let compressed = gzip(&body);
-            let beginning = &compressed[..cut.min(compressed.len())];
-            let decompressed = decompress(&headers(&["gzip"]), beginning, limit).unwrap_or_default();
-            prop_assert!(decompressed.len() <= limit && body.starts_with(&decompressed));
+        fn any_bytes_are_read(body: Vec<u8>, step in 1..50usize) {
+            for encoding in ["gzip", "deflate"] {
+                let _ = decode(encoding, &body, step);
+            }
         }
 
         #[test]
-        fn any_bytes_will_do(body: Vec<u8>, encoding in prop_oneof![Just("gzip"), Just("deflate")]) {
-            let decompressed = decompress(&headers(&[encoding]), &body, 64).unwrap_or_default();
-            prop_assert!(decompressed.len() <= 64);
+        fn what_was_encoded_comes_back(body: Vec<u8>, step in 1..50usize) {
+            let decoded = decode("gzip", &gzip(&body), step);
+            prop_assert_eq!(decoded.as_deref(), Ok(&body[..]));
         }
     }
 }

@@ -66,7 +66,6 @@
 mod axum;
 mod body;
 mod client_address;
-#[cfg(feature = "gzip")]
 mod decompression;
 mod future;
 mod headers;

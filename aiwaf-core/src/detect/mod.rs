@@ -262,6 +262,15 @@ pub(crate) fn is_known_path(route: Option<&str>, site: &SitePaths, context: &Con
     route.is_some_and(|pattern| !pattern.contains("{*")) || site.is_known(context.path_hash)
 }
 
+/// The form of a body that a chunk belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyStream {
+    /// As it was sent.
+    Sent,
+    /// Without its `Content-Encoding`.
+    Decoded,
+}
+
 /// A chunk of a request's body, as detectors see it.
 pub struct Body<'r> {
     /// The request as received.
@@ -269,6 +278,7 @@ pub struct Body<'r> {
     pub(crate) context: &'r Context,
     /// The next bytes of the body.
     pub(crate) chunk: &'r [u8],
+    pub(crate) stream: BodyStream,
     /// Whether the body ends with this chunk.
     pub(crate) is_end: bool,
 }
@@ -287,6 +297,11 @@ impl Body<'_> {
     /// The next bytes of the body; how it is cut into chunks means nothing.
     pub fn chunk(&self) -> &[u8] {
         self.chunk
+    }
+
+    /// The form of the body that the chunk belongs to: a body with a `Content-Encoding` comes as it was sent, and decoded.
+    pub fn stream(&self) -> BodyStream {
+        self.stream
     }
 
     /// Reports whether the body ends with this chunk.

@@ -26,7 +26,9 @@ use crate::detect::ai_anomaly::AnomalyModel;
 use crate::detect::attack_signatures::CleanCookie;
 use crate::detect::geo_block::{ClientCountry, CountryLookup};
 use crate::detect::honeypot::shows_page;
-use crate::detect::{Applied, Body, Context, CustomDetectors, Detector, Facts, Head, KnownHeaders, Response};
+use crate::detect::{
+    Applied, Body, BodyStream, Context, CustomDetectors, Detector, Facts, Head, KnownHeaders, Response,
+};
 use crate::lists::{BlacklistEntry, ListChange, Lists, LiveLists, Snapshot};
 use crate::policy::{self, Exemption, PathRules, Routes};
 use crate::protection::{Protection, ProtectionSet};
@@ -35,7 +37,7 @@ use crate::settings::Settings;
 use crate::site_paths::SitePaths;
 use crate::state::hash_text;
 use crate::transaction::{Judgement, RequestMemory, Transaction};
-use crate::verdict::Verdict;
+use crate::verdict::{BanWeight, Finding, Reason, Verdict};
 
 /// Decides about requests, and learns from their responses.
 ///
@@ -186,7 +188,7 @@ impl Engine {
         let mut transaction = self.begin(request);
         self.request_head(&mut transaction, request);
         if transaction.wants_body() && !request.body.is_empty() {
-            self.request_body(&mut transaction, request, request.body, true);
+            self.request_body(&mut transaction, request, BodyStream::Sent, request.body, true);
         }
         transaction.into_verdict()
     }
@@ -281,10 +283,14 @@ impl Engine {
 
     /// The second phase: judges the next bytes of the request's body, of which `is_end` says whether they are the last.
     /// `request` needs its headers and no body. Does nothing if [`Transaction::wants_body`] is false.
+    ///
+    /// A body with a `Content-Encoding` comes twice, in any order of chunks: as sent, and decoded by the adapter. The body as
+    /// sent has to end last.
     pub fn request_body(
         &self,
         transaction: &mut Transaction,
         request: &Request<'_>,
+        stream: BodyStream,
         chunk: &[u8],
         is_end: bool,
     ) {
@@ -293,10 +299,29 @@ impl Engine {
             return;
         }
         let subject = Subject { context, request, snapshot: &self.lists.snapshot() };
-        self.judge_body(&subject, &Body { request, context, chunk, is_end }, judgement);
+        self.judge_body(&subject, &Body { request, context, chunk, stream, is_end }, judgement);
         self.put_in_force(context.client, judgement);
         judgement.is_shadow_blocked = judgement.verdict.is_shadow_blocked();
-        judgement.wants_body = judgement.verdict.is_allowed() && !is_end;
+        let is_last = is_end && stream == BodyStream::Sent;
+        judgement.wants_body = judgement.verdict.is_allowed() && !is_last;
+    }
+
+    /// Notes that the adapter can't decode a body: `problem` says why, such as `unknown content encoding`. It is a finding of
+    /// `attack_signatures` that blocks: an application may read what was not judged. Does nothing if
+    /// [`Transaction::wants_body`] is false.
+    pub fn undecodable_body(
+        &self,
+        transaction: &mut Transaction,
+        request: &Request<'_>,
+        problem: &'static str,
+    ) {
+        let Transaction { context, judgement } = transaction;
+        let subject = Subject { context, request, snapshot: &self.lists.snapshot() };
+        if judgement.wants_body && self.is_due(Protection::AttackSignatures, &subject, judgement) {
+            let finding = Finding::block(Protection::AttackSignatures, Reason::UndecodableBody(problem));
+            self.note_unlocked(&subject, judgement, finding.with_weight(BanWeight::Nothing));
+            judgement.wants_body = judgement.verdict.is_allowed();
+        }
     }
 
     /// The last phase: learns from the response. Does nothing for a request that was refused: what it asked for does not

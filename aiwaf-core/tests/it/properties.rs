@@ -120,7 +120,7 @@ proptest! {
                     .with_route(any.route.as_deref());
                 let mut transaction = engine.begin(&request);
                 engine.request_head(&mut transaction, &request);
-                engine.request_body(&mut transaction, &request, &any.body, true);
+                engine.request_body(&mut transaction, &request, aiwaf_core::BodyStream::Sent, &any.body, true);
                 let verdict = transaction.verdict();
                 prop_assert_eq!(verdict.is_allowed(), verdict.finding.is_none());
                 if let Some(finding) = &verdict.finding {

@@ -45,8 +45,6 @@ pub struct AiwafBuilder {
     clock: Clock,
     deny_response: Box<dyn DenyResponse>,
     fail_closed: bool,
-    #[cfg(feature = "gzip")]
-    decompress_bodies: bool,
 }
 
 impl Default for AiwafBuilder {
@@ -60,8 +58,6 @@ impl Default for AiwafBuilder {
             clock: Arc::new(system_clock),
             deny_response: Box::new(JsonDenyResponse),
             fail_closed: false,
-            #[cfg(feature = "gzip")]
-            decompress_bodies: false,
         }
     }
 }
@@ -114,15 +110,6 @@ impl AiwafBuilder {
     /// firewall should not be an outage of the service.
     pub fn fail_closed(self) -> Self {
         Self { fail_closed: true, ..self }
-    }
-
-    /// Looks into bodies that are compressed (`Content-Encoding: gzip` or `deflate`), for services that decompress them.
-    ///
-    /// As much is decompressed as is looked at, from as many bytes, so that no body can swell beyond that; it takes up to
-    /// a third of a millisecond for 64 KiB. A body in another encoding, or in several, is judged as it was sent.
-    #[cfg(feature = "gzip")]
-    pub fn decompress_bodies(self) -> Self {
-        Self { decompress_bodies: true, ..self }
     }
 
     /// Builds the firewall: checks the settings, opens the lists, and starts the threads of lists and logs.
@@ -199,8 +186,6 @@ impl AiwafBuilder {
             clock: self.clock,
             deny_response: self.deny_response,
             fail_closed: self.fail_closed,
-            #[cfg(feature = "gzip")]
-            decompress_bodies: self.decompress_bodies,
             said_unknown_peer: AtomicBool::new(false),
             said_unknown_proxy: AtomicBool::new(false),
             said_panic: AtomicBool::new(false),

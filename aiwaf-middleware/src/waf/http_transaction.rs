@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use aiwaf_core::{
-    Action, Headers, LogEntry, Outcome, Protection, ProtectionSet, Request, Timestamp, Transaction, Verdict,
+    Action, BodyStream, Engine, Headers, LogEntry, Outcome, Protection, ProtectionSet, Request, Timestamp,
+    Transaction, Verdict,
 };
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
@@ -12,6 +13,7 @@ use http::{Extensions, HeaderMap, Method, Response, Uri, Version, request};
 use super::Aiwaf;
 use crate::body::InspectedBody;
 use crate::client_address::PeerAddress;
+use crate::decompression::Encoding;
 use crate::headers::{HeaderView, LoggedHeaders};
 use crate::request_log::Event;
 use crate::response::{DenyResponse, JsonDenyResponse};
@@ -96,6 +98,8 @@ pub(crate) struct HttpTransaction {
     headers: LoggedHeaders,
     /// How many findings of monitored protections are in the log.
     logged: usize,
+    /// How the body has to be decoded.
+    encoding: Encoding,
     /// Whether a part of the body was judged, and more may come.
     is_body_open: bool,
     is_finished: bool,
@@ -131,23 +135,32 @@ impl HttpTransaction {
             logged: verdict.monitored.len(),
             transaction,
             fallback,
+            encoding: Encoding::Identity,
             is_body_open: false,
             is_finished: false,
             waf,
         }
     }
 
-    /// Judges the next bytes of the body, of which `is_end` says whether they are the last.
+    /// Judges the next bytes of the body, of which `is_end` says whether they are the last: as they were sent and, if the
+    /// body has an encoding, decoded.
     pub(crate) fn body(&mut self, parts: &request::Parts, chunk: &[u8], is_end: bool) {
+        let is_first = !self.is_body_open;
         self.is_body_open = !is_end;
-        if !self.wants_body() {
+        if !self.wants_body() || (is_first && is_end && chunk.is_empty()) {
             return;
         }
         let Some(mut transaction) = self.transaction.take() else { return };
+        if is_first {
+            self.encoding = Encoding::of(&parts.headers);
+        }
         let view = HeaderView(&parts.headers);
         let request = view_of(self.client, self.time, &self.method, &self.uri, self.version, &view);
+        let engine = &self.waf.shared.engine;
+        let encoding = &mut self.encoding;
         self.transaction = self.waf.guard("judging a body", || {
-            self.waf.shared.engine.request_body(&mut transaction, &request, chunk, is_end);
+            judge_decoded(engine, &mut transaction, &request, encoding, chunk, is_end);
+            engine.request_body(&mut transaction, &request, BodyStream::Sent, chunk, is_end);
             transaction
         });
         let verdict = self.transaction.as_ref().map_or(&self.fallback, Transaction::verdict);
@@ -244,6 +257,36 @@ impl Drop for HttpTransaction {
         if !self.is_finished {
             self.finish(0, None);
         }
+    }
+}
+
+/// Judges what the next bytes of a body with an encoding decode to.
+fn judge_decoded(
+    engine: &Engine,
+    transaction: &mut Transaction,
+    request: &Request<'_>,
+    encoding: &mut Encoding,
+    chunk: &[u8],
+    is_end: bool,
+) {
+    let problem = match encoding {
+        Encoding::Identity => return,
+        Encoding::Unknown => Some("unknown or several content encodings"),
+        Encoding::Known(decoder) => {
+            let mut judge = |decoded: &[u8]| {
+                engine.request_body(transaction, request, BodyStream::Decoded, decoded, false);
+            };
+            let decoded = decoder.decode(chunk, &mut judge);
+            let ended = if is_end && decoded.is_ok() { decoder.finish(&mut judge) } else { decoded };
+            if is_end && ended.is_ok() {
+                engine.request_body(transaction, request, BodyStream::Decoded, b"", true);
+            }
+            ended.err()
+        }
+    };
+    if let Some(problem) = problem {
+        engine.undecodable_body(transaction, request, problem);
+        *encoding = Encoding::Identity;
     }
 }
 

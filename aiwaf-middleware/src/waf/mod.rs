@@ -76,8 +76,6 @@ struct Shared {
     clock: Clock,
     deny_response: Box<dyn DenyResponse>,
     fail_closed: bool,
-    #[cfg(feature = "gzip")]
-    decompress_bodies: bool,
     said_unknown_peer: AtomicBool,
     said_unknown_proxy: AtomicBool,
     said_panic: AtomicBool,

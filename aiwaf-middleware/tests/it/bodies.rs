@@ -169,29 +169,103 @@ async fn a_banned_client_is_not_waited_for() {
     assert_eq!(status(&app, put_json("/echo", unfinished)).await, StatusCode::FORBIDDEN);
 }
 
-#[cfg(feature = "gzip")]
 #[tokio::test]
-async fn compressed_bodies_are_looked_into_only_if_that_is_wanted() {
+async fn compressed_bodies_are_judged_decoded() {
     use std::io::Write;
 
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    // So long that little of it stands there as it is.
-    encoder.write_all(" ".repeat(1000).as_bytes()).unwrap();
-    encoder.write_all(ATTACK.as_bytes()).unwrap();
-    let compressed = Bytes::from(encoder.finish().unwrap());
-    for (wanted, expected) in [(true, StatusCode::FORBIDDEN), (false, StatusCode::OK)] {
-        let site = Site::new();
-        let builder = site.builder(|settings| {
-            settings.protections.enabled = vec![Protection::AttackSignatures];
-        });
-        let builder = if wanted { builder.decompress_bodies() } else { builder };
-        let (app, _waf) = ProtectedRouter::new()
-            .route("/echo", axum::routing::put(async |body: Bytes| body))
-            .protect(builder)
-            .unwrap();
-        let mut request = put_json("/echo", compressed.clone());
-        request.headers_mut().insert("content-encoding", "gzip".parse().unwrap());
-        assert_eq!(app.oneshot(request).await.unwrap().status(), expected);
+    let gzip = |text: &str| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        // So long that little of it is in the stream as it is.
+        encoder.write_all(" ".repeat(1000).as_bytes()).unwrap();
+        encoder.write_all(text.as_bytes()).unwrap();
+        Bytes::from(encoder.finish().unwrap())
+    };
+    let site = Site::new();
+    let (app, waf) = ProtectedRouter::new()
+        .route("/echo", axum::routing::put(async |body: Bytes| body))
+        .protect(site.builder(|settings| settings.protections.enabled = vec![Protection::AttackSignatures]))
+        .unwrap();
+    let honest = gzip(r#"{"comment": "hello"}"#);
+    let trailing = Bytes::from([&honest[..], ATTACK.as_bytes()].concat());
+    for (encodings, body, expected) in [
+        (&["gzip"][..], honest.clone(), StatusCode::OK),
+        (&["gzip"], gzip(ATTACK), StatusCode::FORBIDDEN),
+        // What was not decoded was not judged.
+        (&["gzip"], trailing, StatusCode::FORBIDDEN),
+        (&["gzip"], Bytes::from_static(ATTACK.as_bytes()), StatusCode::FORBIDDEN),
+        (&["gzip", "gzip"], honest.clone(), StatusCode::FORBIDDEN),
+        (&["compress"], honest.clone(), StatusCode::FORBIDDEN),
+        (&["identity"], Bytes::from_static(b"{}"), StatusCode::OK),
+    ] {
+        let mut request = put_json("/echo", body);
+        for encoding in encodings {
+            request.headers_mut().append("content-encoding", encoding.parse().unwrap());
+        }
+        let answered = app.clone().oneshot(request).await.unwrap().status();
+        assert_eq!(answered, expected, "{encodings:?}");
+    }
+    assert_eq!(waf.engine().statistics().bans, 0);
+}
+
+/// Frames of padding, then the attack, within one value of each format.
+fn padded(format: &str, padding: usize, value: &str) -> (&'static str, Vec<Bytes>) {
+    let (content_type, start, end) = match format {
+        "json" => ("application/json", r#"{"a": ""#, r#""}"#),
+        "form" => ("application/x-www-form-urlencoded", "a=", ""),
+        "xml" => ("application/xml", "<a>", "</a>"),
+        "multipart" => (
+            "multipart/form-data; boundary=x",
+            "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n",
+            "\r\n--x--\r\n",
+        ),
+        _ => ("text/plain", "", ""),
+    };
+    let filler =
+        Bytes::from("lorem ipsum ".repeat(500).replace(' ', if format == "form" { "+" } else { " " }));
+    let mut frames = vec![Bytes::from(start)];
+    frames.extend(std::iter::repeat_n(filler.clone(), padding / filler.len() + 1));
+    frames.extend([Bytes::from(value.to_owned()), Bytes::from(end)]);
+    (content_type, frames)
+}
+
+/// An attack that every format can hold as it is.
+const PADDED_ATTACK: &str = "x' union select password from users where 'a'='a";
+
+#[tokio::test]
+async fn padding_hides_no_attack_whatever_the_format() {
+    let site = Site::new();
+    let waf = site
+        .builder(|settings| settings.protections.enabled = vec![Protection::AttackSignatures])
+        .build()
+        .unwrap();
+    let length = async |request: Request<axum::body::Body>| {
+        let read = axum::body::to_bytes(request.into_body(), usize::MAX).await;
+        read.map(|body| body.len().to_string()).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
+    };
+    let app = axum::Router::new().route("/x", axum::routing::put(length)).layer(waf.layer());
+    for format in ["json", "form", "xml", "multipart", "text"] {
+        for padding in [0, 64 << 10, 128 << 10, 1 << 20] {
+            for (value, expected) in [(PADDED_ATTACK, StatusCode::FORBIDDEN), ("hello", StatusCode::OK)] {
+                let value = if format == "form" { value.replace(' ', "+") } else { value.to_owned() };
+                let (content_type, frames) = padded(format, padding, &value);
+                let frames: Vec<_> = frames.into_iter().map(|frame| Ok(Frame::data(frame))).collect();
+                let body = axum::body::Body::new(StreamOf(frames.into_iter()));
+                let mut request = browser("203.0.113.9", "PUT", "/x").map(|_| body);
+                request.headers_mut().insert("content-type", content_type.parse().unwrap());
+                assert_eq!(status(&app, request).await, expected, "{format} {padding} {value}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn content_type_that_looks_like_a_conversation_is_judged_ahead() {
+    let site = Site::new();
+    let (app, _waf) = echo(&site);
+    for content_type in ["application/grpc+json", "application/grpc-web", "application/grpc"] {
+        let mut request = put_json("/echo", ATTACK);
+        request.headers_mut().insert("content-type", content_type.parse().unwrap());
+        assert_eq!(status(&app, request).await, StatusCode::FORBIDDEN, "{content_type}");
     }
 }
 

@@ -246,7 +246,8 @@ pub(crate) struct Found {
     /// Whether any match was a mere mention, of which all together count as one notice.
     has_mention: bool,
     score: u32,
-    reading: Reading,
+    /// The body as sent, and without its encoding.
+    readings: [Reading; 2],
 }
 
 impl BuiltIn for AttackSignatures {

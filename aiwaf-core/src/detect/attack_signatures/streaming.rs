@@ -3,7 +3,7 @@
 use super::{AttackSignatures, Found, Judge, Target, Value};
 use crate::body::{BodyHead, BodyOutcome, BodyReader};
 use crate::decode::{Form, Forms, Parameter, Place};
-use crate::detect::Body;
+use crate::detect::{Body, BodyStream};
 use crate::protection::Protection;
 use crate::request::Request;
 use crate::verdict::{Finding, Reason};
@@ -23,9 +23,12 @@ pub(super) struct Reading {
 impl AttackSignatures {
     /// Judges the next chunk of a body. The findings do not depend on how the body is cut into chunks.
     pub(super) fn judge_chunk(&self, body: &Body<'_>, found: &mut Found) -> Option<Finding> {
-        let mut reading = std::mem::take(&mut found.reading);
-        let finding = self.read(body, found, &mut reading);
-        found.reading = reading;
+        let [sent, decoded] = std::mem::take(&mut found.readings);
+        let mut readings = [sent, decoded];
+        let [sent, decoded] = &mut readings;
+        let reading = if body.stream == BodyStream::Sent { sent } else { decoded };
+        let finding = self.read(body, found, reading);
+        found.readings = readings;
         finding
     }
 
@@ -46,10 +49,10 @@ impl AttackSignatures {
         let mut visit = |parameter: Parameter<'_>| judge.judge_parameter(&parameter, &mut forms);
         let outcome = if body.is_end || overflows {
             reading.is_done = true;
-            let reader = reading.reader.take().map_or_else(|| self.reader(body.request), |reader| *reader);
+            let reader = reading.reader.take().map_or_else(|| self.reader(body), |reader| *reader);
             if overflows { reader.cut_off(chunk, &mut visit) } else { reader.finish_with(chunk, &mut visit) }
         } else {
-            let reader = reading.reader.get_or_insert_with(|| Box::new(self.reader(body.request)));
+            let reader = reading.reader.get_or_insert_with(|| Box::new(self.reader(body)));
             reader.feed(chunk, &mut visit);
             reader.outcome()
         };
@@ -57,9 +60,11 @@ impl AttackSignatures {
         self.verdict(found).or_else(|| overflows.then(|| self.overflow_finding()).flatten())
     }
 
-    fn reader(&self, request: &Request<'_>) -> BodyReader {
+    fn reader(&self, body: &Body<'_>) -> BodyReader {
         let mut head = BodyHead::default();
-        if let Some(headers) = request.headers {
+        // An encoded body is not what its type says: it is read as what it looks like.
+        let is_encoded = body.stream == BodyStream::Sent && has_encoding(body.request);
+        if let Some(headers) = body.request.headers.filter(|_| !is_encoded) {
             headers.visit(&mut |name, value| {
                 if name.eq_ignore_ascii_case("content-type") {
                     head.add(value);
@@ -79,6 +84,11 @@ impl AttackSignatures {
             BodyOverflow::Inspect => None,
         }
     }
+}
+
+/// Reports whether the body has a `Content-Encoding`.
+fn has_encoding(request: &Request<'_>) -> bool {
+    request.header("content-encoding").is_some_and(|encoding| !encoding.eq_ignore_ascii_case(b"identity"))
 }
 
 impl Judge<'_> {

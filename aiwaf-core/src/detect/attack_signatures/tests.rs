@@ -7,7 +7,7 @@ use super::rule::built_in;
 use super::*;
 use crate::decode::{FormSet, Kinds};
 use crate::detect::tests::Exchange;
-use crate::detect::{Body, Detector as _, Head};
+use crate::detect::{Body, BodyStream, Detector as _, Head};
 
 const TARGETS: [Target; 16] = [
     Target::Path,
@@ -88,6 +88,7 @@ fn body_finding(signatures: &AttackSignatures, content_type: &str, body: &[u8]) 
                     request: head.request,
                     context: head.context,
                     chunk,
+                    stream: BodyStream::Sent,
                     is_end: number + 1 == chunks.len(),
                 };
                 finding = finding.or_else(|| signatures.body(&body, &mut found));
