@@ -11,11 +11,11 @@ use http::header::CONTENT_ENCODING;
 /// Memory: what [`MAX_STEP`] encoded bytes decode to, at most [`MAX_DECODED`] bytes, and the decoder's window.
 pub(crate) struct BodyDecoder {
     decoder: Decoder,
-    /// Whether anything was decoded; a zlib body may turn out to lack its frame.
-    has_begun: bool,
 }
 
 enum Decoder {
+    /// `deflate` means zlib's frame by the standard, and some send it without: the first two bytes tell.
+    Undecided(Vec<u8>, Decoded),
     Gzip(MultiGzDecoder<Decoded>),
     Zlib(ZlibDecoder<Decoded>),
     Deflate(DeflateDecoder<Decoded>),
@@ -76,7 +76,7 @@ impl Encoding {
         let decoder = match encoding.as_bytes().trim_ascii().to_ascii_lowercase().as_slice() {
             b"" | b"identity" => return Self::Identity,
             b"gzip" | b"x-gzip" => Decoder::Gzip(MultiGzDecoder::new(decoded)),
-            b"deflate" => Decoder::Zlib(ZlibDecoder::new(decoded)),
+            b"deflate" => Decoder::Undecided(Vec::new(), decoded),
             #[cfg(feature = "brotli")]
             b"br" => Decoder::Brotli(Box::new(brotli::DecompressorWriter::new(decoded, 4096))),
             #[cfg(feature = "zstd")]
@@ -86,7 +86,7 @@ impl Encoding {
             },
             _ => return Self::Unknown,
         };
-        Self::Known(BodyDecoder { decoder, has_begun: false })
+        Self::Known(BodyDecoder { decoder })
     }
 }
 
@@ -100,15 +100,9 @@ impl BodyDecoder {
         while !chunk.is_empty() {
             let (step, rest) = chunk.split_at(chunk.len().min(MAX_STEP));
             chunk = rest;
-            let mut written = self.write(step);
-            if written.is_err() && !self.has_begun && matches!(self.decoder, Decoder::Zlib(_)) {
-                // By the standard with zlib's frame; some send it without.
-                self.decoder = Decoder::Deflate(DeflateDecoder::new(Decoded::default()));
-                written = self.write(step);
-            }
+            let written = self.write(step);
             let decoded = self.decoded();
             let (bytes, overflows) = (std::mem::take(&mut decoded.bytes), decoded.overflows);
-            self.has_begun |= !bytes.is_empty();
             if !bytes.is_empty() {
                 show(&bytes);
             }
@@ -129,6 +123,7 @@ impl BodyDecoder {
     /// Reports the problem of a body that ends here.
     pub(crate) fn finish(&mut self, show: &mut dyn FnMut(&[u8])) -> Result<(), &'static str> {
         let ended = match &mut self.decoder {
+            Decoder::Undecided(..) => Err(io::ErrorKind::UnexpectedEof.into()),
             Decoder::Gzip(decoder) => decoder.try_finish(),
             Decoder::Zlib(decoder) => decoder.try_finish(),
             Decoder::Deflate(decoder) => decoder.try_finish(),
@@ -145,7 +140,21 @@ impl BodyDecoder {
     }
 
     fn write(&mut self, step: &[u8]) -> io::Result<()> {
+        if let Decoder::Undecided(beginning, _) = &mut self.decoder {
+            beginning.extend_from_slice(step);
+            let [first, second, ..] = **beginning else { return Ok(()) };
+            let beginning = std::mem::take(beginning);
+            // RFC 1950, section 2.2: the method is 8, and both bytes together are a multiple of 31.
+            let is_framed = first & 0x0f == 8 && u16::from_be_bytes([first, second]) % 31 == 0;
+            self.decoder = if is_framed {
+                Decoder::Zlib(ZlibDecoder::new(Decoded::default()))
+            } else {
+                Decoder::Deflate(DeflateDecoder::new(Decoded::default()))
+            };
+            return self.write(&beginning);
+        }
         match &mut self.decoder {
+            Decoder::Undecided(..) => Ok(()),
             Decoder::Gzip(decoder) => decoder.write_all(step).and_then(|()| decoder.flush()),
             Decoder::Zlib(decoder) => decoder.write_all(step).and_then(|()| decoder.flush()),
             Decoder::Deflate(decoder) => decoder.write_all(step).and_then(|()| decoder.flush()),
@@ -158,6 +167,7 @@ impl BodyDecoder {
 
     fn decoded(&mut self) -> &mut Decoded {
         match &mut self.decoder {
+            Decoder::Undecided(_, decoded) => decoded,
             Decoder::Gzip(decoder) => decoder.get_mut(),
             Decoder::Zlib(decoder) => decoder.get_mut(),
             Decoder::Deflate(decoder) => decoder.get_mut(),

@@ -95,6 +95,7 @@ async fn a_conversation_is_not_waited_for() {
     let service = waf.layer().always(1000).layer(service_fn(hasty));
     let mut request = unfinished(browser("203.0.113.9", "PUT", "/chat.Chat/Talk"), "first message");
     request.headers_mut().insert("content-type", "application/grpc+proto".parse().unwrap());
+    *request.version_mut() = http::Version::HTTP_2;
     assert_eq!(ask(&service, request).await.0.status, StatusCode::OK);
     let request = unfinished(browser("203.0.113.9", "CONNECT", "/chat"), "first message");
     assert_eq!(ask(&service, request).await.0.status, StatusCode::OK);
