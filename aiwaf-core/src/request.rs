@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::client::Identity;
+use crate::client::{Identity, ReportedClient};
 use crate::timestamp::Timestamp;
 
 /// One request, borrowed from whoever received it. Nothing is copied.
@@ -32,6 +32,8 @@ pub struct Request<'a> {
     pub client: IpAddr,
     /// How far the address tells clients apart. Default: direct.
     pub identity: Identity,
+    /// The client as its proxy reports it, if it is unidentified. Default: none.
+    pub reported: Option<ReportedClient>,
     /// When the request arrived.
     pub time: Timestamp,
     /// The method, such as `GET`; empty for a protocol without methods.
@@ -56,6 +58,7 @@ impl<'a> Request<'a> {
         Self {
             client,
             identity: Identity::Direct,
+            reported: None,
             time,
             method: "",
             path: b"",
@@ -71,6 +74,12 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn with_identity(self, identity: Identity) -> Self {
         Self { identity, ..self }
+    }
+
+    /// Sets how the proxy at the address reports the client; counts only if the client is unidentified.
+    #[must_use]
+    pub fn with_reported_client(self, reported: Option<ReportedClient>) -> Self {
+        Self { reported, ..self }
     }
 
     /// Sets the method.

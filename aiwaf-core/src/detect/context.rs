@@ -19,6 +19,9 @@ pub(crate) struct Context {
     pub(crate) client: ClientKey,
     /// The client's address.
     pub(crate) address: IpAddr,
+    /// The peer whose clients share a budget, if they can't be told apart for certain; `client` itself if they can't be
+    /// told apart at all.
+    pub(crate) peer: Option<ClientKey>,
     /// How far the address tells clients apart.
     pub(crate) identity: Identity,
     /// When the request arrived.

@@ -187,7 +187,7 @@ impl AiwafBuilder {
             _ => None,
         };
         warm_up(&engine).map_err(Error::Thread)?;
-        let address = ClientAddress::new(settings.client.trusted_proxies.iter().copied());
+        let address = ClientAddress::from_settings(&settings.client);
         let shared = Shared {
             address,
             #[cfg(feature = "storage")]
@@ -201,8 +201,8 @@ impl AiwafBuilder {
             fail_closed: self.fail_closed,
             #[cfg(feature = "gzip")]
             decompress_bodies: self.decompress_bodies,
-            said_unknown_peer: AtomicBool::new(false),
-            said_unknown_proxy: AtomicBool::new(false),
+            warned_unknown_peer: AtomicBool::new(false),
+            warned_unknown_proxy: AtomicBool::new(false),
             said_panic: AtomicBool::new(false),
             said_shutdown: AtomicBool::new(false),
             engine,
