@@ -139,7 +139,8 @@ mod tests {
 
     #[test]
     fn reported_clients_are_told_apart_by_proxy_and_name() {
-        let report = |proxy: &str, name: &str| ReportedClient::new(proxy.parse().unwrap(), name.as_bytes(), true).key;
+        let report =
+            |proxy: &str, name: &str| ReportedClient::new(proxy.parse().unwrap(), name.as_bytes(), true).key;
         let first = report("10.0.0.1", "192.0.2.1");
         assert_eq!(first, report("10.0.0.1", "192.0.2.1"));
         for other in [report("10.0.0.2", "192.0.2.1"), report("10.0.0.1", "192.0.2.2"), key("192.0.2.1")] {

@@ -89,7 +89,10 @@ impl Snapshot {
         let exempted = lists.path_exemptions.iter().map(|entry| entry.path.as_str());
         let compiled = Compiled {
             blacklist: PrefixMap::new(blacklist, |ban| ban.end),
-            whitelist: PrefixMap::new(lists.whitelist.iter().map(|entry| (canonical(entry.network), ())), |()| 0),
+            whitelist: PrefixMap::new(
+                lists.whitelist.iter().map(|entry| (canonical(entry.network), ())),
+                |()| 0,
+            ),
             keywords: KeywordSet::new(&lists.keywords, &settings.exempt_keywords),
             countries: lists.geo_blocked_countries.iter().map(|entry| entry.country).collect(),
             exempt_paths: ExemptPaths::new(settings.exempt_paths.as_deref(), exempted),

@@ -136,10 +136,16 @@ impl Settings {
         within("client.forwarding_headers", client.forwarding_headers.len(), 1..=16)?;
         within("client.nat64_prefixes", client.nat64_prefixes.len(), 0..=16)?;
         let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-        let invalid =
-            client.forwarding_headers.iter().find(|name| !(1..=64).contains(&name.len()) || !name.bytes().all(is_token));
+        let invalid = client
+            .forwarding_headers
+            .iter()
+            .find(|name| !(1..=64).contains(&name.len()) || !name.bytes().all(is_token));
         invalid.map_or(Ok(()), |name| {
-            Err(value("client.forwarding_headers", format!("{name:?}"), "names of headers of at most 64 bytes"))
+            Err(value(
+                "client.forwarding_headers",
+                format!("{name:?}"),
+                "names of headers of at most 64 bytes",
+            ))
         })
     }
 

@@ -145,14 +145,10 @@ impl ClientAddress {
         let (mut trusted_v4, mut trusted_v6) = (Vec::new(), Vec::new());
         for proxy in &settings.trusted_proxies {
             match proxy.0 {
-                IpNet::V4(network) => trusted_v4.push(Network {
-                    first: network.network().to_bits(),
-                    mask: network.netmask().to_bits(),
-                }),
-                IpNet::V6(network) => trusted_v6.push(Network {
-                    first: network.network().to_bits(),
-                    mask: network.netmask().to_bits(),
-                }),
+                IpNet::V4(network) => trusted_v4
+                    .push(Network { first: network.network().to_bits(), mask: network.netmask().to_bits() }),
+                IpNet::V6(network) => trusted_v6
+                    .push(Network { first: network.network().to_bits(), mask: network.netmask().to_bits() }),
             }
         }
         let names = settings.forwarding_headers.iter();
@@ -292,8 +288,12 @@ impl ClientAddress {
 
     fn is_trusted(&self, address: IpAddr) -> bool {
         match address {
-            IpAddr::V4(v4) => self.trusted_v4.iter().any(|network| v4.to_bits() & network.mask == network.first),
-            IpAddr::V6(v6) => self.trusted_v6.iter().any(|network| v6.to_bits() & network.mask == network.first),
+            IpAddr::V4(v4) => {
+                self.trusted_v4.iter().any(|network| v4.to_bits() & network.mask == network.first)
+            }
+            IpAddr::V6(v6) => {
+                self.trusted_v6.iter().any(|network| v6.to_bits() & network.mask == network.first)
+            }
         }
     }
 }

@@ -137,7 +137,11 @@ fn trusted_proxy_without_client_is_unidentified() {
         &[("x-forwarded-for", "10.0.0.1")],
         &[("x-real-ip", "203.0.113.9"), ("x-real-ip", "203.0.113.8")],
     ] {
-        assert_eq!(identify("10.0.0.1", headers), Client::unidentified("10.0.0.1".parse().unwrap()), "{headers:?}");
+        assert_eq!(
+            identify("10.0.0.1", headers),
+            Client::unidentified("10.0.0.1".parse().unwrap()),
+            "{headers:?}"
+        );
     }
 }
 
@@ -146,7 +150,10 @@ fn unreadable_clients_of_a_trusted_proxy_are_told_apart() {
     let mut keys = Vec::new();
     for name in ["_a", "_b", "1.2.3.4.5", "fe80::1%"] {
         let client = identify("10.0.0.1", &[("x-forwarded-for", name)]);
-        assert_eq!((client.address.to_string().as_str(), client.identity), ("10.0.0.1", Identity::Unidentified));
+        assert_eq!(
+            (client.address.to_string().as_str(), client.identity),
+            ("10.0.0.1", Identity::Unidentified)
+        );
         let expected = ReportedClient::new("10.0.0.1".parse().unwrap(), name.as_bytes(), true);
         assert_eq!(client.reported, Some(expected));
         assert_eq!(client.unknown_proxy, None);
@@ -162,8 +169,17 @@ fn unreadable_clients_of_a_trusted_proxy_are_told_apart() {
 
 #[test]
 fn private_peer_that_forwards_is_an_unknown_proxy() {
-    for peer in ["10.0.0.9", "192.168.1.1", "172.17.0.1", "100.64.0.1", "169.254.1.1", "127.0.0.2", "::1", "fd00::1", "fe80::1"]
-    {
+    for peer in [
+        "10.0.0.9",
+        "192.168.1.1",
+        "172.17.0.1",
+        "100.64.0.1",
+        "169.254.1.1",
+        "127.0.0.2",
+        "::1",
+        "fd00::1",
+        "fe80::1",
+    ] {
         let address: IpAddr = peer.parse().unwrap();
         let client = identify(peer, &[("x-forwarded-for", "1.1.1.1, 203.0.113.9, 10.0.0.8")]);
         assert_eq!((client.address, client.identity), (address, Identity::Unidentified), "{peer}");
@@ -208,7 +224,11 @@ fn configured_header_alone_counts() {
         forwarding_headers: names.iter().map(|name| (*name).to_owned()).collect(),
         ..ClientSettings::default()
     };
-    let headers = header_map(&[("x-forwarded-for", "1.1.1.1"), ("true-client-ip", "203.0.113.9"), ("x-real-ip", "2.2.2.2")]);
+    let headers = header_map(&[
+        ("x-forwarded-for", "1.1.1.1"),
+        ("true-client-ip", "203.0.113.9"),
+        ("x-real-ip", "2.2.2.2"),
+    ]);
     let find = |names: &[&str]| {
         ClientAddress::from_settings(&settings(names)).find("10.0.0.1".parse().ok(), &headers).to_string()
     };
@@ -234,7 +254,8 @@ fn nat64_clients_are_their_ipv4_addresses() {
 }
 
 fn any_headers() -> impl Strategy<Value = HeaderMap> {
-    let name = prop::sample::select(vec!["x-forwarded-for", "forwarded", "x-real-ip", "cf-connecting-ip", "via"]);
+    let name =
+        prop::sample::select(vec!["x-forwarded-for", "forwarded", "x-real-ip", "cf-connecting-ip", "via"]);
     let value = prop_oneof![
         "[ -~]{0,40}",
         "((for=)?\"?(\\[?[0-9a-f:.]{1,12}\\]?|unknown|_x)(:[0-9]{1,5})?\"?[,;] ?){0,40}",

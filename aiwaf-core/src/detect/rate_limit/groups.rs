@@ -53,7 +53,9 @@ impl GroupCounters {
         // A window of a second or more has a number of 32 bits until the year 2106.
         let number = (micros / width) as u32;
         let mut set = sets[hash as usize & (SETS - 1)].lock();
-        Counter::of(&mut set, (hash >> 32) as u32, number).admit(micros % width, width, max).map_err(Duration::from_micros)
+        Counter::of(&mut set, (hash >> 32) as u32, number)
+            .admit(micros % width, width, max)
+            .map_err(Duration::from_micros)
     }
 }
 
@@ -63,7 +65,11 @@ impl Counter {
         let known = set.iter().position(|counter| counter.tag == tag);
         let index = known.unwrap_or_else(|| {
             let busyness = |counter: &Self| {
-                if number.wrapping_sub(counter.window) > 1 { 0 } else { counter.current.max(counter.previous) }
+                if number.wrapping_sub(counter.window) > 1 {
+                    0
+                } else {
+                    counter.current.max(counter.previous)
+                }
             };
             let idlest = (0..SET).min_by_key(|index| busyness(&set[*index])).unwrap_or(0);
             set[idlest] = Self { tag, ..Self::default() };
@@ -113,7 +119,8 @@ mod tests {
     #[test]
     fn group_is_limited_and_recovers() {
         let groups = GroupCounters::default();
-        let admitted = |seconds: f64| (0..100).filter(|_| groups.admit(7, at(seconds), MINUTE, 60).is_ok()).count();
+        let admitted =
+            |seconds: f64| (0..100).filter(|_| groups.admit(7, at(seconds), MINUTE, 60).is_ok()).count();
         assert_eq!(admitted(0.0), 60);
         assert_eq!(admitted(1.0), 0);
         assert_eq!(groups.admit(8, at(1.0), MINUTE, 60), Ok(()), "another group");

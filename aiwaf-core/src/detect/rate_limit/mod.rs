@@ -334,8 +334,9 @@ mod tests {
         let mut settings = Settings::default();
         settings.rate_limit.limit_ipv6_networks = false;
         let engine = Engine::builder().settings(settings).only([Protection::RateLimit]).build().unwrap();
-        let passed = (0..5000_u32)
-            .filter(|number| engine.inspect(&request(&format!("2001:db8:1:{number:x}::1"), 1.0)).is_allowed());
+        let passed = (0..5000_u32).filter(|number| {
+            engine.inspect(&request(&format!("2001:db8:1:{number:x}::1"), 1.0)).is_allowed()
+        });
         assert_eq!(passed.count(), 5000);
     }
 
