@@ -14,7 +14,7 @@ pub enum Identity {
     Forwarded,
     /// The client can't be told from others: there is no peer address, the peer forwards requests of others without being a
     /// trusted proxy, or it is a trusted proxy that names no client. Such clients are blocked request by request and never
-    /// banned.
+    /// banned. Loopback addresses and unspecified ones (`0.0.0.0`, `::`) are unidentified whatever an adapter says.
     ///
     /// All unidentified clients of one address together may make 20 times as many requests as one client.
     /// [`Request::with_reported_client`](crate::Request::with_reported_client) tells them apart.

@@ -357,7 +357,9 @@ impl Engine {
         let policy = registered.map(|route| route.policy(repaired));
         let applied: Applied = policy::resolve(self.enabled, exemption, policy, rule, repaired);
         let address = self.settings.client.canonical_address(request.client);
-        let identity = if address.is_unspecified() { Identity::Unidentified } else { request.identity };
+        // All visitors may come through a proxy on this machine that no setting names.
+        let is_anybody = address.is_unspecified() || address.is_loopback();
+        let identity = if is_anybody { Identity::Unidentified } else { request.identity };
         let own_key = ClientKey::new(address, self.settings.client.ipv6_prefix);
         let (client, peer) = match request.reported {
             _ if identity != Identity::Unidentified => (own_key, None),

@@ -291,14 +291,14 @@ impl Aiwaf {
         if let Some(proxy) = client.unknown_proxy
             && !self.shared.warned_unknown_proxy.swap(true, Ordering::Relaxed)
         {
-            self.shared.report(
-                "unknown_proxy",
-                &format!(
-                    "{proxy} forwards requests of others and is not in client.trusted_proxies, so the clients behind it \
-                     can't be identified or banned, and share a rate limit: if it is your proxy, add it \
-                     (AIWAF_TRUSTED_PROXIES={proxy})"
-                ),
+            let message = format!(
+                "{proxy} forwards requests of others and is not in client.trusted_proxies, so the clients behind it can't be \
+                 identified or banned, and share a rate limit: if it is your proxy, add it \
+                 (AIWAF_TRUSTED_PROXIES={proxy})"
             );
+            eprintln!("aiwaf: {message}");
+            // `aiwaf doctor` reads the address.
+            self.shared.say("unknown_proxy", &[("proxy", &proxy), ("message", &message)]);
         }
     }
 
