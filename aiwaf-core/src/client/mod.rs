@@ -26,7 +26,13 @@ pub struct ClientKey([u8; 16]);
 impl ClientKey {
     /// The key of `address`, with IPv6 addresses cut to `ipv6_prefix` bits (at most 128).
     pub fn new(address: IpAddr, ipv6_prefix: u8) -> Self {
-        match canonical_address(address) {
+        Self::of_canonical(canonical_address(address), ipv6_prefix)
+    }
+
+    /// As [`new`](Self::new), for an address that is canonical already.
+    #[inline]
+    pub(crate) fn of_canonical(address: IpAddr, ipv6_prefix: u8) -> Self {
+        match address {
             IpAddr::V4(v4) => Self(v4.to_ipv6_mapped().octets()),
             IpAddr::V6(v6) => {
                 let mask = u128::MAX.checked_shl(128 - u32::from(ipv6_prefix.min(128))).unwrap_or(0);
@@ -51,15 +57,17 @@ impl ClientKey {
         Self::of_name(&both)
     }
 
-    /// The key as a number.
-    pub(crate) fn into_bits(self) -> u128 {
-        u128::from_be_bytes(self.0)
+    /// The key as two numbers.
+    pub(crate) fn into_halves(self) -> [u64; 2] {
+        let bits = u128::from_be_bytes(self.0);
+        [(bits >> 64) as u64, bits as u64]
     }
 
-    /// The IPv6 network of `prefix` bits that the client is in, if it has a public IPv6 address (2000::/3).
-    pub(crate) fn public_ipv6_network(self, prefix: u8) -> Option<u128> {
-        let [first, ..] = self.0;
-        (first >> 5 == 1).then(|| self.into_bits() & (u128::MAX << (128 - prefix.clamp(1, 128))))
+    /// The first 64 bits of a public IPv6 address (2000::/3).
+    #[inline]
+    pub(crate) fn public_ipv6_prefix(self) -> Option<u64> {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        (a >> 5 == 1).then(|| u64::from_be_bytes([a, b, c, d, e, f, g, h]))
     }
 
     /// The network that the key stands for, given the same `ipv6_prefix` as was used to make it.
@@ -150,12 +158,11 @@ mod tests {
 
     #[test]
     fn only_public_ipv6_is_in_networks() {
-        let network = |address: &str| key(address).public_ipv6_network(48).map(Ipv6Addr::from);
-        assert_eq!(network("2001:db8:1:2::3"), Some("2001:db8:1::".parse().unwrap()));
+        assert_eq!(key("2001:db8:1:2::3").public_ipv6_prefix(), Some(0x2001_0db8_0001_0002));
         for other in ["192.0.2.1", "::1", "fe80::1", "fd00::1", "64:ff9b::1.2.3.4"] {
-            assert_eq!(network(other), None, "{other}");
+            assert_eq!(key(other).public_ipv6_prefix(), None, "{other}");
         }
-        assert_eq!(ClientKey::of_name(b"x").public_ipv6_network(48), None);
+        assert_eq!(ClientKey::of_name(b"x").public_ipv6_prefix(), None);
     }
 
     #[test]

@@ -103,6 +103,7 @@ impl fmt::Display for Nat64Prefix {
 /// assert_eq!(canonical_address("2001:db8::1".parse()?).to_string(), "2001:db8::1");
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
+#[inline]
 pub fn canonical_address(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
@@ -111,6 +112,7 @@ pub fn canonical_address(address: IpAddr) -> IpAddr {
 }
 
 /// As [`canonical_address`], with further prefixes of NAT64.
+#[inline]
 pub(crate) fn canonical_by(address: IpAddr, prefixes: &[Nat64Prefix]) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,

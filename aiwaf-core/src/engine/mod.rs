@@ -360,7 +360,7 @@ impl Engine {
         // All visitors may come through a proxy on this machine that no setting names.
         let is_anybody = address.is_unspecified() || address.is_loopback();
         let identity = if is_anybody { Identity::Unidentified } else { request.identity };
-        let own_key = ClientKey::new(address, self.settings.client.ipv6_prefix);
+        let own_key = ClientKey::of_canonical(address, self.settings.client.ipv6_prefix);
         let (client, peer) = match request.reported {
             _ if identity != Identity::Unidentified => (own_key, None),
             Some(reported) => (reported.key, (!reported.is_trusted).then_some(own_key)),

@@ -159,7 +159,7 @@ impl ClientSettings {
 
     /// The key under which a client with this address is counted.
     pub fn key_of(&self, address: IpAddr) -> ClientKey {
-        ClientKey::new(self.canonical_address(address), self.ipv6_prefix)
+        ClientKey::of_canonical(self.canonical_address(address), self.ipv6_prefix)
     }
 }
 

@@ -183,16 +183,18 @@ impl ClientAddress {
     /// The client behind a trusted proxy.
     fn behind_proxy(&self, proxy: IpAddr, headers: &HeaderMap) -> Client {
         for header in &self.headers {
-            let lines = headers.get_all(&header.name);
-            let Some(nearest) = lines.iter().next_back() else { continue };
+            let Some(first) = headers.get(&header.name) else { continue };
+            // Nearly always: one line, and in it one IPv4 address.
             if header.syntax == Syntax::List
-                && let Some(v4) = node::ipv4(nearest.as_bytes())
+                && headers.len() == headers.keys_len()
+                && let Some(v4) = node::ipv4(first.as_bytes())
                 && is_public_v4(v4)
-                && !self.is_trusted(IpAddr::V4(v4))
+                && !self.is_trusted_v4(v4)
             {
                 return Client::new(IpAddr::V4(v4), Identity::Forwarded);
             }
-            return self.walk(proxy, Entries::new(header.syntax, &lines), header.syntax);
+            let entries = Entries::new(header.syntax, &headers.get_all(&header.name));
+            return self.walk(proxy, entries, header.syntax);
         }
         Client::unidentified(proxy)
     }
@@ -286,11 +288,13 @@ impl ClientAddress {
         if address.is_ipv4() { address } else { self.settings.canonical_address(address) }
     }
 
+    fn is_trusted_v4(&self, address: Ipv4Addr) -> bool {
+        self.trusted_v4.iter().any(|network| address.to_bits() & network.mask == network.first)
+    }
+
     fn is_trusted(&self, address: IpAddr) -> bool {
         match address {
-            IpAddr::V4(v4) => {
-                self.trusted_v4.iter().any(|network| v4.to_bits() & network.mask == network.first)
-            }
+            IpAddr::V4(v4) => self.is_trusted_v4(v4),
             IpAddr::V6(v6) => {
                 self.trusted_v6.iter().any(|network| v6.to_bits() & network.mask == network.first)
             }
@@ -316,13 +320,18 @@ fn is_public(address: IpAddr) -> bool {
     }
 }
 
+#[inline]
 fn is_public_v4(address: Ipv4Addr) -> bool {
-    let is_carrier_grade = address.to_bits() >> 22 == 0x6440_0000 >> 22;
-    !(address.is_private()
-        || address.is_loopback()
-        || address.is_link_local()
-        || address.is_unspecified()
-        || is_carrier_grade)
+    let [first, second, ..] = address.octets();
+    match first {
+        10 | 127 => false,
+        100 => second >> 6 != 1,
+        169 => second != 254,
+        172 => second >> 4 != 1,
+        192 => second != 168,
+        0 => !address.is_unspecified(),
+        _ => true,
+    }
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use self::groups::GroupCounters;
+use self::groups::{GroupCounters, WindowTime};
 use super::{BuiltIn, ClientMemory, Context, Detector, DetectorError, Head, Inputs};
+use crate::client::ClientKey;
 use crate::policy::{PathRule, RateLimitOverride};
 use crate::protection::{Mode, Protection};
 use crate::seconds;
@@ -65,7 +66,7 @@ pub(crate) struct RateLimit {
 
 /// IPv6 networks that are limited, by the length of their prefix, and how many times the limit of a client is theirs. The
 /// smaller one comes first: what it refuses takes nothing from its neighbors.
-const NETWORKS: [(u8, u32); 2] = [(56, 4), (48, 16)];
+const NETWORKS: [(u32, u32); 2] = [(56, 4), (48, 16)];
 
 /// How many times the limit of a client is that of all unidentified clients of a peer: a site whose proxy nobody named works
 /// on.
@@ -105,38 +106,48 @@ impl RateLimit {
         }
     }
 
-    /// Counts a request for the groups that the client is in.
+    /// Counts a request for the groups that the client is in: throttles if all clients of one together exceed a multiple of
+    /// the limit of one client. Neither floods nor bans: one client of the group could do that to the others.
+    #[inline]
     fn limit_groups(&self, context: &Context, limits: &Limits) -> Option<Finding> {
         if let Some(peer) = context.peer {
-            return self.limit_group(peer.into_bits(), 0, PEER_FACTOR, context, limits);
+            return self.limit_peer(peer, context, limits);
         }
-        if !self.limits_networks {
-            return None;
+        match context.client.public_ipv6_prefix() {
+            Some(prefix) if self.limits_networks => self.limit_networks(prefix, context, limits),
+            _ => None,
         }
-        NETWORKS.into_iter().find_map(|(prefix, factor)| {
-            let network = context.client.public_ipv6_network(prefix)?;
-            self.limit_group(network, prefix, factor, context, limits)
-        })
     }
 
-    /// Throttles if all clients of a group together exceed `factor` times the limit of one. Neither floods nor bans: one
-    /// client of the group could do that to the others.
-    fn limit_group(
-        &self,
-        group: u128,
-        kind: u8,
-        factor: u32,
-        context: &Context,
-        limits: &Limits,
-    ) -> Option<Finding> {
-        let max = limits.max.saturating_mul(factor);
-        let rule = if limits.is_separate { context.rule } else { 0 };
-        let retry_after = self.groups.admit((group, kind, rule), context.time, limits.window, max).err()?;
+    fn limit_peer(&self, peer: ClientKey, context: &Context, limits: &Limits) -> Option<Finding> {
+        let now = WindowTime::new(context.time, limits.window);
+        let [high, low] = peer.into_halves();
+        let max = limits.max.saturating_mul(PEER_FACTOR);
+        let retry_after = self.groups.admit([high, low ^ limits.scope(context)], now, max).err()?;
         Some(throttle(retry_after, max, limits.window))
+    }
+
+    /// Limits the networks of a client whose address begins with `prefix`.
+    fn limit_networks(&self, prefix: u64, context: &Context, limits: &Limits) -> Option<Finding> {
+        let now = WindowTime::new(context.time, limits.window);
+        for (length, factor) in NETWORKS {
+            let network = prefix & (u64::MAX << (64 - length));
+            let max = limits.max.saturating_mul(factor);
+            let group = [network, u64::from(length) << 32 ^ limits.scope(context)];
+            if let Err(retry_after) = self.groups.admit(group, now, max) {
+                return Some(throttle(retry_after, max, limits.window));
+            }
+        }
+        None
     }
 }
 
 impl Limits {
+    /// What tells requests that these limits count from others of the same group.
+    fn scope(&self, context: &Context) -> u64 {
+        if self.is_separate { u64::from(context.rule) } else { 0 }
+    }
+
     fn overridden(self, differs: &RateLimitOverride) -> Self {
         let max = differs.max.unwrap_or(self.max);
         // Without a flood of its own, a rule keeps the proportion between flood and limit.
