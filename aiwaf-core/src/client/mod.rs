@@ -58,16 +58,17 @@ impl ClientKey {
     }
 
     /// The key as two numbers.
+    #[inline]
     pub(crate) fn into_halves(self) -> [u64; 2] {
-        let bits = u128::from_be_bytes(self.0);
-        [(bits >> 64) as u64, bits as u64]
+        let half = |bytes: Option<&[u8; 8]>| u64::from_be_bytes(bytes.copied().unwrap_or_default());
+        [half(self.0.first_chunk()), half(self.0.last_chunk())]
     }
 
     /// The first 64 bits of a public IPv6 address (2000::/3).
     #[inline]
     pub(crate) fn public_ipv6_prefix(self) -> Option<u64> {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        (a >> 5 == 1).then(|| u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+        let [prefix, _] = self.into_halves();
+        (prefix >> 61 == 1).then_some(prefix)
     }
 
     /// The network that the key stands for, given the same `ipv6_prefix` as was used to make it.

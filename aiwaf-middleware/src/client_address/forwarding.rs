@@ -137,14 +137,16 @@ impl<'a> Iterator for FromRight<'a> {
         let rest = self.rest.take()?;
         // A header that is longer than may be read is not searched.
         let window = rest.len().saturating_sub(ClientAddress::MAX_LENGTH + 1);
+        let mut left = rest.get(window..)?;
         let mut is_quoted = false;
-        for (at, &byte) in rest.iter().enumerate().skip(window).rev() {
-            if byte == b'"' {
+        while let Some(at) = left.iter().rposition(|&byte| byte == b'"' || byte == self.separator) {
+            if left.get(at) == Some(&b'"') {
                 is_quoted = !is_quoted;
-            } else if byte == self.separator && !is_quoted {
-                self.rest = rest.get(..at);
-                return rest.get(at + 1..);
+            } else if !is_quoted {
+                self.rest = rest.get(..window + at);
+                return rest.get(window + at + 1..);
             }
+            left = left.get(..at)?;
         }
         Some(rest)
     }

@@ -173,6 +173,26 @@ impl ClientAddress {
     ///
     /// Costs a comparison for each trusted proxy for a public peer, and one look at the headers for a trusted one.
     pub fn identify(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Client {
+        if let Some(IpAddr::V4(proxy)) = peer
+            && self.is_trusted_v4(proxy)
+            && let Some(address) = self.usual_client(headers)
+        {
+            return Client::new(IpAddr::V4(address), Identity::Forwarded);
+        }
+        self.identify_carefully(peer, headers)
+    }
+
+    /// The client that a trusted proxy names in the usual way: one line, and in it one public IPv4 address.
+    #[inline]
+    fn usual_client(&self, headers: &HeaderMap) -> Option<Ipv4Addr> {
+        let usual = self.headers.first().filter(|header| header.syntax == Syntax::List)?;
+        let address = node::ipv4(headers.get(&usual.name)?.as_bytes())?;
+        let is_client =
+            headers.len() == headers.keys_len() && is_public_v4(address) && !self.is_trusted_v4(address);
+        is_client.then_some(address)
+    }
+
+    fn identify_carefully(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Client {
         let peer = self.canonical(peer.unwrap_or(UNKNOWN_CLIENT));
         if self.is_trusted(peer) {
             return self.behind_proxy(peer, headers);
@@ -183,24 +203,15 @@ impl ClientAddress {
     /// The client behind a trusted proxy.
     fn behind_proxy(&self, proxy: IpAddr, headers: &HeaderMap) -> Client {
         for header in &self.headers {
-            let Some(first) = headers.get(&header.name) else { continue };
-            // Nearly always: one line, and in it one IPv4 address.
-            if header.syntax == Syntax::List
-                && headers.len() == headers.keys_len()
-                && let Some(v4) = node::ipv4(first.as_bytes())
-                && is_public_v4(v4)
-                && !self.is_trusted_v4(v4)
-            {
-                return Client::new(IpAddr::V4(v4), Identity::Forwarded);
+            let lines = headers.get_all(&header.name);
+            if lines.iter().next().is_some() {
+                return self.walk(proxy, Entries::new(header.syntax, &lines), header.syntax);
             }
-            let entries = Entries::new(header.syntax, &headers.get_all(&header.name));
-            return self.walk(proxy, entries, header.syntax);
         }
         Client::unidentified(proxy)
     }
 
     /// Walks the list from the right until a client is not trusted or not understood.
-    #[cold]
     fn walk(&self, proxy: IpAddr, mut entries: Entries<'_>, syntax: Syntax) -> Client {
         let mut last = proxy;
         while let Some(node) = entries.next() {

@@ -61,7 +61,7 @@ pub(super) fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
 }
 
 /// Parses a number of at most 255 at the beginning of `text`; what follows it.
-#[inline(always)]
+#[inline]
 fn octet(text: &[u8]) -> Option<(u32, &[u8])> {
     let (mut value, mut rest) = digit(text)?;
     // A zero stands alone: some read what begins with one as octal.
@@ -76,7 +76,7 @@ fn octet(text: &[u8]) -> Option<(u32, &[u8])> {
     (value <= 255).then_some((value, rest))
 }
 
-#[inline(always)]
+#[inline]
 fn digit(text: &[u8]) -> Option<(u32, &[u8])> {
     let (first, rest) = text.split_first()?;
     let digit = first.wrapping_sub(b'0');

@@ -23,13 +23,13 @@ impl WindowTime {
         let micros = u64::try_from(time.as_unix_micros()).unwrap_or(0);
         let width = window.as_secs().saturating_mul(1_000_000) + u64::from(window.subsec_micros());
         let number = micros / width.max(1);
-        Self { number: number as u32, elapsed: micros - number * width, width: width.max(1) }
+        Self { number: (number & 0xffff_ffff) as u32, elapsed: micros - number * width, width: width.max(1) }
     }
 }
 
 /// A bounded number of counters that limit groups of clients.
 ///
-/// 32,768 groups in half a MiB, which is allocated when the first group is counted. A new group takes the place of the least
+/// 32,768 groups in 544 KiB, which are allocated when the first group is counted. A new group takes the place of the least
 /// busy one of the four that share its lock, so a flood of small groups pushes out small ones. What is counted: the requests
 /// of this window and, in proportion to the rest of it, those of the window before; nothing else is remembered of a group.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Default for GroupCounters {
 /// Number of sets of counters; a power of two.
 const SETS: usize = 8192;
 
-/// Number of counters in a set: they fill one cache line.
+/// Number of counters in a set: 64 bytes.
 const SET: usize = 4;
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -67,16 +67,15 @@ impl GroupCounters {
     pub(super) fn admit(&self, group: [u64; 2], now: WindowTime, max: u32) -> Result<(), Duration> {
         let hash = self.hash(group);
         let sets = self.sets.get_or_init(|| std::iter::repeat_with(Mutex::default).take(SETS).collect());
-        let mut set = sets[hash as usize & (SETS - 1)].lock();
-        let counter = Counter::of(&mut set, (hash >> 32) as u32, now.number);
+        let mut set = sets[(hash >> 40) as usize & (SETS - 1)].lock();
+        let counter = Counter::of(&mut set, (hash & 0xffff_ffff) as u32, now.number);
         counter.admit(now.elapsed, now.width, max).map_err(Duration::from_micros)
     }
 
     /// A multiplication folded, as foldhash does it: nobody outside knows the seeds.
     fn hash(&self, [high, low]: [u64; 2]) -> u64 {
-        let [first, second] = self.seeds;
-        let product = u128::from(high ^ first) * u128::from(low ^ second);
-        (product >> 64) as u64 ^ product as u64
+        let (high, low) = (high ^ self.seeds[0], low ^ self.seeds[1]);
+        ((u128::from(high) * u128::from(low)) >> 64) as u64 ^ high.wrapping_mul(low)
     }
 }
 
