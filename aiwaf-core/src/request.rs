@@ -30,9 +30,9 @@ use crate::timestamp::Timestamp;
 pub struct Request<'a> {
     /// Who asks: the address that the adapter vouches for (never a forwarded header from a stranger).
     pub client: IpAddr,
-    /// How far the address tells clients apart. Default: direct.
+    /// Confidence in the address. Default: direct.
     pub identity: Identity,
-    /// The client as its proxy reports it, if it is unidentified. Default: none.
+    /// The client as its proxy names it, if it is unidentified. Default: none.
     pub reported: Option<ReportedClient>,
     /// When the request arrived.
     pub time: Timestamp,
@@ -70,13 +70,13 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Sets how far the address tells clients apart.
+    /// Sets the confidence in the address.
     #[must_use]
     pub fn with_identity(self, identity: Identity) -> Self {
         Self { identity, ..self }
     }
 
-    /// Sets how the proxy at the address reports the client; counts only if the client is unidentified.
+    /// Sets the client as the proxy at the address names it; counts only for unidentified clients.
     #[must_use]
     pub fn with_reported_client(self, reported: Option<ReportedClient>) -> Self {
         Self { reported, ..self }

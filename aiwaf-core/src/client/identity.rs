@@ -1,10 +1,10 @@
-//! How far the address of a client tells it from others.
+//! Confidence in the address of a client, and names for clients that have none.
 
 use std::net::IpAddr;
 
 use super::ClientKey;
 
-/// How far a client's address tells clients apart.
+/// Confidence in the address of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Identity {
     /// The peer of the connection.
@@ -12,9 +12,9 @@ pub enum Identity {
     Direct,
     /// Named by a trusted proxy.
     Forwarded,
-    /// The client can't be told from others: there is no peer address, the peer forwards requests of others without being a
+    /// Not known: there is no peer address, the peer forwards requests of others without being a
     /// trusted proxy, or it is a trusted proxy that names no client. Such clients are blocked request by request and never
-    /// banned. Loopback addresses and unspecified ones (`0.0.0.0`, `::`) are unidentified whatever an adapter says.
+    /// banned. Loopback addresses and unspecified ones (`0.0.0.0`, `::`) are always unidentified.
     ///
     /// All unidentified clients of one address together may make 20 times as many requests as one client.
     /// [`Request::with_reported_client`](crate::Request::with_reported_client) tells them apart.

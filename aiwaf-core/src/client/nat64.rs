@@ -51,7 +51,7 @@ impl Nat64Prefix {
         let own = self.0.prefix_len();
         let unused = if own <= 64 { network.prefix_len().saturating_sub(64).min(8) } else { 0 };
         let bits = network.prefix_len().checked_sub(own)?.saturating_sub(unused).min(32);
-        // Whoever lists a whole NAT64 does not mean all of IPv4.
+        // An entry for a whole NAT64 does not mean all of IPv4.
         if bits < 8 {
             return None;
         }
@@ -122,7 +122,7 @@ pub(crate) fn canonical_by(address: IpAddr, prefixes: &[Nat64Prefix]) -> IpAddr 
     }
 }
 
-/// The IPv4 address within an IPv6 address that has one whatever is configured.
+/// The IPv4 address within an IPv4-mapped address, or one with the well-known prefix.
 fn fixed(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let bits = u128::from(address);
     let [.., a, b, c, d] = bits.to_be_bytes();

@@ -22,7 +22,7 @@ pub(crate) struct Context {
     /// The peer whose clients share a budget, if they can't be told apart for certain; `client` itself if they can't be
     /// told apart at all.
     pub(crate) peer: Option<ClientKey>,
-    /// How far the address tells clients apart.
+    /// Confidence in the address.
     pub(crate) identity: Identity,
     /// When the request arrived.
     pub(crate) time: Timestamp,

@@ -44,8 +44,8 @@ pub(super) struct Entries<'h> {
     syntax: Syntax,
     lines: ValueIter<'h, HeaderValue>,
     line: Option<FromRight<'h>>,
-    bytes_left: usize,
-    entries_left: usize,
+    length_left: usize,
+    hops_left: usize,
 }
 
 impl<'h> Entries<'h> {
@@ -54,8 +54,8 @@ impl<'h> Entries<'h> {
             syntax,
             lines: lines.iter(),
             line: None,
-            bytes_left: ClientAddress::MAX_LENGTH,
-            entries_left: ClientAddress::MAX_HOPS,
+            length_left: ClientAddress::MAX_LENGTH,
+            hops_left: ClientAddress::MAX_HOPS,
         }
     }
 
@@ -67,11 +67,11 @@ impl<'h> Entries<'h> {
                 continue;
             };
             let (Some(bytes), Some(entries)) =
-                (self.bytes_left.checked_sub(entry.len() + 1), self.entries_left.checked_sub(1))
+                (self.length_left.checked_sub(entry.len() + 1), self.hops_left.checked_sub(1))
             else {
                 return Some(Err(TooLong));
             };
-            (self.bytes_left, self.entries_left) = (bytes, entries);
+            (self.length_left, self.hops_left) = (bytes, entries);
             let entry = entry.trim_ascii();
             if !entry.is_empty() {
                 return Some(Ok(entry));

@@ -102,9 +102,9 @@ struct Network<A> {
 pub struct Client {
     /// Its address; that of the nearest proxy if it is unidentified.
     pub address: IpAddr,
-    /// How far the address tells clients apart.
+    /// Confidence in the address.
     pub identity: Identity,
-    /// How the proxy names the client, if it is unidentified.
+    /// The client as the proxy names it, if it is unidentified.
     pub reported: Option<ReportedClient>,
     /// A proxy that forwards requests and is not trusted.
     pub(crate) unknown_proxy: Option<IpAddr>,
@@ -218,7 +218,7 @@ impl ClientAddress {
             match node {
                 Node::Unknown => break,
                 Node::Name(name) => {
-                    // Of a header that is no list, the client may have written a part.
+                    // The client may have written a part of a header that is not a list.
                     let reported = ReportedClient::new(last, name, syntax != Syntax::Single);
                     return Client { reported: Some(reported), ..Client::unidentified(last) };
                 }
@@ -313,7 +313,7 @@ impl ClientAddress {
     }
 }
 
-/// Headers that only proxies send, whatever is configured.
+/// Headers that only proxies send, beside the configured ones.
 static SIGNS_OF_A_PROXY: [HeaderName; 6] = [
     HeaderName::from_static("x-forwarded-for"),
     HeaderName::from_static("x-real-ip"),

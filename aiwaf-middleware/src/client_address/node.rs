@@ -1,4 +1,4 @@
-//! How proxies name their clients: addresses with ports, zones, quotes and brackets, and names that hide the address.
+//! Names that proxies give their clients: addresses with ports, zones, quotes and brackets, and names that hide the address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Node<'h> {
     Address(IpAddr),
-    /// Another text: an obfuscated identifier (`_hidden`, RFC 7239), or one that can't be understood.
+    /// Another text: an obfuscated identifier (`_hidden`, RFC 7239), or an unreadable one.
     Name(&'h [u8]),
     /// The proxy does not know it.
     Unknown,

@@ -1,4 +1,4 @@
-//! What is found behind proxies of all kinds.
+//! Clients behind proxies of all kinds.
 
 use aiwaf_core::ClientKey;
 use proptest::prelude::*;
@@ -43,9 +43,9 @@ fn lists_are_read_from_the_right() {
         ("2001:db8::1, 2001:db8:a::7", "2001:db8::1"),
         ("::ffff:203.0.113.9", "203.0.113.9"),
         ("203.0.113.9,, ,", "203.0.113.9"),
-        // Nobody but proxies: the furthest one asks for itself.
+        // Proxies alone: the furthest one.
         ("10.0.0.7, 10.0.0.8", "10.0.0.7"),
-        // The walk ends at what can't be understood.
+        // The walk ends at an unreadable entry.
         ("203.0.113.9, unknown, 10.0.0.8", "10.0.0.8"),
         ("203.0.113.9, _hidden", "10.0.0.1"),
         ("203.0.113.9, 1.2.3.4.5, 10.0.0.8", "10.0.0.8"),
@@ -283,7 +283,7 @@ proptest! {
         }
     }
 
-    /// What clients write into a list stands left of what the proxy appends, and changes nothing.
+    /// The entries of a client are left of the one that the proxy appends, and change nothing.
     #[test]
     fn clients_can_not_choose_their_address(forged in "[ -~]{0,60}", client: [u8; 4], is_list: bool) {
         let client = Ipv4Addr::from(client);

@@ -72,7 +72,7 @@ impl GroupCounters {
         counter.admit(now.elapsed, now.width, max).map_err(Duration::from_micros)
     }
 
-    /// A multiplication folded, as foldhash does it: nobody outside knows the seeds.
+    /// A folded multiplication, as in foldhash, with random seeds.
     fn hash(&self, [high, low]: [u64; 2]) -> u64 {
         let (high, low) = (high ^ self.seeds[0], low ^ self.seeds[1]);
         ((u128::from(high) * u128::from(low)) >> 64) as u64 ^ high.wrapping_mul(low)

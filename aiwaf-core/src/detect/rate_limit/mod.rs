@@ -64,12 +64,12 @@ pub(crate) struct RateLimit {
     limits: Box<[Limits]>,
 }
 
-/// IPv6 networks that are limited, by the length of their prefix, and how many times the limit of a client is theirs. The
-/// smaller one comes first: what it refuses takes nothing from its neighbors.
+/// Limited IPv6 networks: length of the prefix, and their limit as a multiple of the limit of one client. The smaller network
+/// comes first: a request that it refuses does not count for the larger one.
 const NETWORKS: [(u32, u32); 2] = [(56, 4), (48, 16)];
 
-/// How many times the limit of a client is that of all unidentified clients of a peer: a site whose proxy nobody named works
-/// on.
+/// Limit of all unidentified clients of a peer together, as a multiple of the limit of one client. Large enough that a site
+/// works on when its proxy is missing in the settings.
 const PEER_FACTOR: u32 = 20;
 
 /// The limits that apply to a request.
@@ -143,7 +143,7 @@ impl RateLimit {
 }
 
 impl Limits {
-    /// What tells requests that these limits count from others of the same group.
+    /// Number of the path rule whose requests are counted apart; 0 for the common limits.
     fn scope(&self, context: &Context) -> u64 {
         if self.is_separate { u64::from(context.rule) } else { 0 }
     }
@@ -244,7 +244,7 @@ mod tests {
         let mut limiter = limiter(&RateLimitSettings::default());
         let passed = (0..500)
             .filter(|number| {
-                let exchange = Exchange::get(&format!("/catalog/x{number}")).at(f64::from(*number) * 0.1);
+                let exchange = Exchange::get(format!("/catalog/x{number}")).at(f64::from(*number) * 0.1);
                 limiter.head(&exchange).is_none()
             })
             .count();
