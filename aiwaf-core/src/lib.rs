@@ -98,7 +98,8 @@ pub use bans::BanSettings;
 pub use behavior::{ClientEvent, ClientHistory, SCANNER_THRESHOLD, Suspicion, is_part_of_attack};
 pub use bots::{BotClass, BotMatch, BotPolicy, BotSettings, classify as classify_bot};
 pub use client::{
-    ClientKey, Identity, InvalidNetwork, UNKNOWN_CLIENT, canonical_network, display_network, parse_network,
+    ClientKey, Identity, InvalidNat64Prefix, InvalidNetwork, Nat64Prefix, ReportedClient, UNKNOWN_CLIENT,
+    canonical_address, canonical_network, display_network, parse_network,
 };
 pub use country::{CountryCode, InvalidCountryCode};
 pub use detect::ai_anomaly::AnomalyModel;

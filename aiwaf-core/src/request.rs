@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::client::Identity;
+use crate::client::{Identity, ReportedClient};
 use crate::timestamp::Timestamp;
 
 /// One request, borrowed from whoever received it. Nothing is copied.
@@ -30,8 +30,10 @@ use crate::timestamp::Timestamp;
 pub struct Request<'a> {
     /// Who asks: the address that the adapter vouches for (never a forwarded header from a stranger).
     pub client: IpAddr,
-    /// How far the address tells clients apart. Default: direct.
+    /// Confidence in the address. Default: direct.
     pub identity: Identity,
+    /// The client as its proxy names it, if it is unidentified. Default: none.
+    pub reported: Option<ReportedClient>,
     /// When the request arrived.
     pub time: Timestamp,
     /// The method, such as `GET`; empty for a protocol without methods.
@@ -56,6 +58,7 @@ impl<'a> Request<'a> {
         Self {
             client,
             identity: Identity::Direct,
+            reported: None,
             time,
             method: "",
             path: b"",
@@ -67,10 +70,16 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Sets how far the address tells clients apart.
+    /// Sets the confidence in the address.
     #[must_use]
     pub fn with_identity(self, identity: Identity) -> Self {
         Self { identity, ..self }
+    }
+
+    /// Sets the client as the proxy at the address names it; counts only for unidentified clients.
+    #[must_use]
+    pub fn with_reported_client(self, reported: Option<ReportedClient>) -> Self {
+        Self { reported, ..self }
     }
 
     /// Sets the method.

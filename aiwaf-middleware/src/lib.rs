@@ -24,7 +24,7 @@
 //!
 //! # What happens to a request
 //!
-//! 1. [`ClientAddress`] says who asks. Forwarding headers count only from trusted proxies.
+//! 1. [`ClientAddress`] finds the client. Forwarding headers count only from trusted proxies.
 //! 2. The engine of `aiwaf-core` judges. If that panics the request passes, or is denied if
 //!    [`AiwafBuilder::fail_closed`] says so, and the panic is reported once.
 //! 3. A denied request is answered by [`DenyResponse`]: 403 or 429 in JSON, unless it is replaced. The
@@ -80,7 +80,7 @@ mod waf;
 pub use crate::axum::ProtectedRouter;
 pub use aiwaf_core::{Mode, Preset, Protection, RoutePolicy, Settings, Timestamp, Verdict};
 pub use body::{BodyError, InspectedBody};
-pub use client_address::{ClientAddress, PeerAddress};
+pub use client_address::{Client, ClientAddress, PeerAddress};
 pub use future::{AiwafFuture, ResponseFuture};
 pub use layer::{AiwafLayer, HeadOnlyLayer};
 pub use response::{DenyResponse, JsonDenyResponse, ResponseBody, retry_after_seconds};

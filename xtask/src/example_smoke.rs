@@ -31,7 +31,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
 
 /// One client: it may browse until it attacks, then it is banned.
 fn visit_and_attack(program: &Path) -> anyhow::Result<()> {
-    let example = Example::start(program, &[])?;
+    // Clients on the machine itself are never banned.
+    let example = Example::start(program, &[("AIWAF_TRUSTED_PROXIES", "127.0.0.1")])?;
     let mut client = Client::new(example.server.address);
     for (target, status) in [
         ("/", 200),
@@ -57,7 +58,7 @@ fn visit_and_attack(program: &Path) -> anyhow::Result<()> {
     for (file, text) in [
         ("logs/error.log", "/shell.php"),
         ("logs/aiwaf.log", "Keyword block"),
-        ("data/blacklist.csv", "127.0.0.1"),
+        ("data/blacklist.csv", "203.0.113.9"),
     ] {
         let lines = files.lines(file)?;
         ensure!(lines.iter().any(|line| line.contains(text)), "{file} does not say {text:?}: {lines:#?}");
@@ -71,7 +72,8 @@ fn browser_get(target: &str, host: &str) -> Vec<u8> {
         "GET {target} HTTP/1.1\r\nHost: {host}\r\n\
          User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n\
          Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n\
-         Accept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br\r\nConnection: keep-alive\r\n\r\n"
+         Accept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br\r\nConnection: keep-alive\r\n\
+         X-Forwarded-For: 203.0.113.9\r\n\r\n"
     )
     .into_bytes()
 }

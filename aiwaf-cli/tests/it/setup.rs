@@ -117,6 +117,32 @@ fn doctor_finds_what_is_wrong() {
     assert_eq!(self::states(&place)["settings"], "failed");
 }
 
+#[test]
+fn doctor_names_missing_proxies() {
+    let place = Place::new();
+    let line = |rest: &str| format!("time=2026-11-22T18:14:14.322175Z {rest}\n");
+    let unknown = line("event=unknown_proxy proxy=10.0.0.7 message=\"10.0.0.7 forwards\"");
+    place.write(
+        "aiwaf_logs/aiwaf.log",
+        line("event=startup version=1") + &unknown + &line("event=shutdown bans=0"),
+    );
+    let ran = place.run(&["doctor"]);
+    assert!(ran.code == 0 && ran.out.contains("AIWAF_TRUSTED_PROXIES=10.0.0.7"), "{}", ran.out);
+    assert_eq!(states(&place)["proxies"], "warning");
+
+    // The service was started again, and warns no more; what clients send does not count.
+    let forged = line("action=block target=\"/ event=unknown_proxy proxy=10.0.0.7 x\"");
+    place.write("aiwaf_logs/aiwaf.log", unknown.clone() + &line("event=startup version=1") + &forged);
+    assert_eq!(states(&place)["proxies"], "ok");
+
+    place.write("aiwaf_logs/aiwaf.log", line("event=unknown_peer message=\"x\""));
+    assert!(place.run(&["doctor"]).out.contains("PeerAddress"));
+
+    place.write("aiwaf.toml", "[client]\ntrusted_proxies = [\"10.0.0.0/8\"]\n");
+    place.write("aiwaf_logs/aiwaf.log", unknown);
+    assert_eq!(states(&place)["proxies"], "ok");
+}
+
 #[cfg(unix)]
 #[test]
 fn doctor_sees_who_may_write_the_lists() {

@@ -1,7 +1,12 @@
 //! Clients: the key under which one is counted, and the table of what is remembered of each.
 
+mod identity;
+mod nat64;
 mod table;
 
+pub use identity::{Identity, ReportedClient};
+pub use nat64::{InvalidNat64Prefix, Nat64Prefix, canonical_address, canonical_network};
+pub(crate) use nat64::{canonical_by, canonical_network_by};
 pub(crate) use table::{ClientTable, Record};
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -10,30 +15,24 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::state::hash_text;
 
-/// How far a client's address tells clients apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Identity {
-    /// The peer of the connection.
-    #[default]
-    Direct,
-    /// Named by a trusted proxy.
-    Forwarded,
-    /// Nobody can tell: there is no peer address, the peer forwards requests of others without being a trusted proxy, or
-    /// it is a trusted proxy that names no client. Such clients are blocked request by request and never banned.
-    Unidentified,
-}
-
 /// The key under which a client is counted and banned.
 ///
 /// An IPv4 address counts for itself. An IPv6 client usually owns a whole /64, so all of it counts as one.
-/// An IPv4-mapped IPv6 address (`::ffff:a.b.c.d`) is the IPv4 address. Sixteen bytes, so that millions fit into memory.
+/// An IPv6 address that holds an IPv4 address counts as that ([`canonical_address`]). Sixteen bytes, so that millions fit
+/// into memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientKey([u8; 16]);
 
 impl ClientKey {
     /// The key of `address`, with IPv6 addresses cut to `ipv6_prefix` bits (at most 128).
     pub fn new(address: IpAddr, ipv6_prefix: u8) -> Self {
-        match address.to_canonical() {
+        Self::of_canonical(canonical_address(address), ipv6_prefix)
+    }
+
+    /// As [`new`](Self::new), for an address that is canonical already.
+    #[inline]
+    pub(crate) fn of_canonical(address: IpAddr, ipv6_prefix: u8) -> Self {
+        match address {
             IpAddr::V4(v4) => Self(v4.to_ipv6_mapped().octets()),
             IpAddr::V6(v6) => {
                 let mask = u128::MAX.checked_shl(128 - u32::from(ipv6_prefix.min(128))).unwrap_or(0);
@@ -47,6 +46,29 @@ impl ClientKey {
     /// tell them apart.
     pub(crate) fn of_name(name: &[u8]) -> Self {
         Self(((0x0100_u128 << 112) | u128::from(hash_text(name))).to_be_bytes())
+    }
+
+    /// A key for a client that `proxy` calls `name`, among those of [`of_name`](Self::of_name).
+    fn of_report(proxy: IpAddr, name: &[u8]) -> Self {
+        let mut both = [0; 24];
+        let (of_proxy, of_name) = both.split_at_mut(16);
+        of_proxy.copy_from_slice(&Self::new(proxy, 128).0);
+        of_name.copy_from_slice(&hash_text(name).to_be_bytes());
+        Self::of_name(&both)
+    }
+
+    /// The key as two numbers.
+    #[inline]
+    pub(crate) fn into_halves(self) -> [u64; 2] {
+        let half = |bytes: Option<&[u8; 8]>| u64::from_be_bytes(bytes.copied().unwrap_or_default());
+        [half(self.0.first_chunk()), half(self.0.last_chunk())]
+    }
+
+    /// The first 64 bits of a public IPv6 address (2000::/3).
+    #[inline]
+    pub(crate) fn public_ipv6_prefix(self) -> Option<u64> {
+        let [prefix, _] = self.into_halves();
+        (prefix >> 61 == 1).then_some(prefix)
     }
 
     /// The network that the key stands for, given the same `ipv6_prefix` as was used to make it.
@@ -85,18 +107,6 @@ pub fn parse_network(text: &str) -> Result<IpNet, InvalidNetwork> {
     parsed.map(canonical_network).ok_or_else(|| InvalidNetwork { text: text.chars().take(64).collect() })
 }
 
-/// The network with host bits cut, and as IPv4 where it is one.
-pub fn canonical_network(network: IpNet) -> IpNet {
-    if let IpNet::V6(v6) = network
-        && let Some(v4) = v6.addr().to_ipv4_mapped()
-        && let Some(bits) = v6.prefix_len().checked_sub(96)
-        && let Ok(v4) = Ipv4Net::new(v4, bits)
-    {
-        return IpNet::V4(v4.trunc());
-    }
-    network.trunc()
-}
-
 /// How people write a network: a single address without its `/32` or `/128`.
 pub fn display_network(network: &IpNet) -> String {
     if network.prefix_len() == network.max_prefix_len() {
@@ -131,8 +141,29 @@ mod tests {
         assert_eq!(key("2001:db8::1"), key("2001:db8::ffff:2"));
         assert_ne!(key("2001:db8::1"), key("2001:db8:0:1::1"));
         assert_eq!(key("::ffff:192.0.2.1"), key("192.0.2.1"));
+        assert_eq!(key("64:ff9b::192.0.2.1"), key("192.0.2.1"));
         assert_eq!(key("2001:db8::1").network(64).to_string(), "2001:db8::/64");
         assert_eq!(key("192.0.2.1").network(64).to_string(), "192.0.2.1/32");
+    }
+
+    #[test]
+    fn reported_clients_are_told_apart_by_proxy_and_name() {
+        let report =
+            |proxy: &str, name: &str| ReportedClient::new(proxy.parse().unwrap(), name.as_bytes(), true).key;
+        let first = report("10.0.0.1", "192.0.2.1");
+        assert_eq!(first, report("10.0.0.1", "192.0.2.1"));
+        for other in [report("10.0.0.2", "192.0.2.1"), report("10.0.0.1", "192.0.2.2"), key("192.0.2.1")] {
+            assert_ne!(first, other);
+        }
+    }
+
+    #[test]
+    fn only_public_ipv6_is_in_networks() {
+        assert_eq!(key("2001:db8:1:2::3").public_ipv6_prefix(), Some(0x2001_0db8_0001_0002));
+        for other in ["192.0.2.1", "::1", "fe80::1", "fd00::1", "64:ff9b::1.2.3.4"] {
+            assert_eq!(key(other).public_ipv6_prefix(), None, "{other}");
+        }
+        assert_eq!(ClientKey::of_name(b"x").public_ipv6_prefix(), None);
     }
 
     #[test]

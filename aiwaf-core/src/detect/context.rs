@@ -19,7 +19,10 @@ pub(crate) struct Context {
     pub(crate) client: ClientKey,
     /// The client's address.
     pub(crate) address: IpAddr,
-    /// How far the address tells clients apart.
+    /// The peer whose clients share a budget, if they can't be told apart for certain; `client` itself if they can't be
+    /// told apart at all.
+    pub(crate) peer: Option<ClientKey>,
+    /// Confidence in the address.
     pub(crate) identity: Identity,
     /// When the request arrived.
     pub(crate) time: Timestamp,

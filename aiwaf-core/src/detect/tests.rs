@@ -73,6 +73,7 @@ fn context_of(request: &Request<'_>, rule: u16) -> Context {
     Context {
         client: ClientKey::new(request.client, 64),
         address: request.client,
+        peer: None,
         identity: request.identity,
         time: request.time,
         path: request.path.into(),

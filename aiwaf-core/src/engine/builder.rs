@@ -160,6 +160,7 @@ impl EngineBuilder {
         let snapshot_settings = SnapshotSettings {
             exempt_keywords: settings.ip_keyword_block.exempt_keywords.clone(),
             exempt_paths: settings.exemptions.exempt_paths.clone(),
+            nat64_prefixes: settings.client.nat64_prefixes.clone(),
         };
         let mut custom = ProtectionSet::EMPTY;
         for protection in self.detectors.protections() {

@@ -19,7 +19,7 @@ use smallvec::SmallVec;
 use self::judging::Subject;
 use self::record::ClientRecord;
 use crate::bans::Bans;
-use crate::client::{ClientKey, ClientTable};
+use crate::client::{ClientKey, ClientTable, Identity};
 use crate::country::CountryCode;
 use crate::decode::{Buffer, normalize_path};
 use crate::detect::ai_anomaly::AnomalyModel;
@@ -197,8 +197,8 @@ impl Engine {
     /// and changes nothing.
     pub fn begin(&self, request: &Request<'_>) -> Transaction {
         let snapshot = self.lists.snapshot();
-        let is_whitelisted = snapshot.is_whitelisted(request.client);
         let context = self.context(request, &snapshot);
+        let is_whitelisted = snapshot.is_whitelisted(context.address);
         let applied = if is_whitelisted {
             self.enabled.intersection(ProtectionSet::EMPTY.with(Protection::Logging))
         } else {
@@ -393,10 +393,21 @@ impl Engine {
         let rule = self.path_rules.find(&path);
         let policy = registered.map(|route| route.policy(repaired));
         let applied: Applied = policy::resolve(self.enabled, exemption, policy, rule, repaired);
+        let address = self.settings.client.canonical_address(request.client);
+        // All visitors may come through a proxy on this machine that no setting names.
+        let is_anybody = address.is_unspecified() || address.is_loopback();
+        let identity = if is_anybody { Identity::Unidentified } else { request.identity };
+        let own_key = ClientKey::of_canonical(address, self.settings.client.ipv6_prefix);
+        let (client, peer) = match request.reported {
+            _ if identity != Identity::Unidentified => (own_key, None),
+            Some(reported) => (reported.key, (!reported.is_trusted).then_some(own_key)),
+            None => (own_key, Some(own_key)),
+        };
         Context {
-            client: ClientKey::new(request.client, self.settings.client.ipv6_prefix),
-            address: request.client,
-            identity: request.identity,
+            client,
+            peer,
+            address,
+            identity,
             time: request.time,
             path_hash: hash_text(&path),
             path: SmallVec::from_slice(&path),
@@ -484,8 +495,8 @@ impl Engine {
 
     /// The country of an address, if a country database is there and knows it.
     pub fn country_of(&self, address: IpAddr) -> Option<CountryCode> {
-        let client = ClientKey::new(address, self.settings.client.ipv6_prefix);
-        self.look_up_country(client, address)
+        let address = self.settings.client.canonical_address(address);
+        self.look_up_country(self.settings.client.key_of(address), address)
     }
 
     /// The country, if a detector needs it.

@@ -77,11 +77,12 @@ impl Engine {
             let is_success = method == "GET" && (200..400).contains(&record.status);
             self.site.note(context.path_hash, client, is_success, false);
         }
+        let is_whitelisted = address.is_some() && snapshot.is_whitelisted(context.address);
         buffers.path = context.path;
         RecordedRequest {
             client,
             has_address: address.is_some(),
-            is_whitelisted: address.is_some_and(|address| snapshot.is_whitelisted(address)),
+            is_whitelisted,
             is_observed,
             event: ClientEvent {
                 time: record.time,

@@ -43,7 +43,7 @@ impl<V> PrefixMap<V> {
 
     /// The strongest value that covers `address`.
     pub(crate) fn get(&self, address: IpAddr) -> Option<&V> {
-        let index = match address.to_canonical() {
+        let index = match crate::client::canonical_address(address) {
             IpAddr::V4(v4) => self.v4.get(u32::from(v4)),
             IpAddr::V6(v6) => self.v6.get(u128::from(v6)),
         }?;
@@ -280,7 +280,7 @@ mod tests {
                 addresses.extend([network.network(), network.broadcast()]);
             }
             for address in addresses {
-                let address = address.to_canonical();
+                let address = crate::canonical_address(address);
                 let expected = entries
                     .iter()
                     .filter(|(network, _)| crate::canonical_network(*network).contains(&address))

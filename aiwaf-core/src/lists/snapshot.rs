@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use crate::client::{Nat64Prefix, canonical_network_by};
 use crate::lists::country_set::CountrySet;
 use crate::lists::entry::{BlacklistEntry, Lists};
 use crate::lists::keyword_set::KeywordSet;
@@ -55,6 +56,7 @@ pub(crate) struct Compiled {
     pub(crate) keywords: KeywordSet,
     pub(crate) countries: CountrySet,
     pub(crate) exempt_paths: ExemptPaths,
+    nat64_prefixes: Vec<Nat64Prefix>,
 }
 
 /// What of the settings goes into a snapshot.
@@ -64,11 +66,14 @@ pub(crate) struct SnapshotSettings {
     pub(crate) exempt_keywords: Vec<String>,
     /// Exempt paths; `None` takes the defaults.
     pub(crate) exempt_paths: Option<Vec<String>>,
+    /// Prefixes of NAT64 beside the well-known one.
+    pub(crate) nat64_prefixes: Vec<Nat64Prefix>,
 }
 
 impl Snapshot {
     /// Compiles `lists`; costs time and memory linear in their size (times a logarithm for the networks).
     pub(crate) fn new(lists: &Lists, settings: &SnapshotSettings) -> Self {
+        let canonical = |network| canonical_network_by(network, &settings.nat64_prefixes);
         // Many bans share few reasons: keep each text once.
         let mut reasons: HashSet<Arc<str>> = HashSet::new();
         let blacklist = lists.blacklist.iter().map(|entry| {
@@ -79,15 +84,19 @@ impl Snapshot {
                 reasons.insert(Arc::clone(&new));
                 new
             };
-            (entry.network, BanRecord::new(entry, reason))
+            (canonical(entry.network), BanRecord::new(entry, reason))
         });
         let exempted = lists.path_exemptions.iter().map(|entry| entry.path.as_str());
         let compiled = Compiled {
             blacklist: PrefixMap::new(blacklist, |ban| ban.end),
-            whitelist: PrefixMap::new(lists.whitelist.iter().map(|entry| (entry.network, ())), |()| 0),
+            whitelist: PrefixMap::new(
+                lists.whitelist.iter().map(|entry| (canonical(entry.network), ())),
+                |()| 0,
+            ),
             keywords: KeywordSet::new(&lists.keywords, &settings.exempt_keywords),
             countries: lists.geo_blocked_countries.iter().map(|entry| entry.country).collect(),
             exempt_paths: ExemptPaths::new(settings.exempt_paths.as_deref(), exempted),
+            nat64_prefixes: settings.nat64_prefixes.clone(),
         };
         Self { compiled: Arc::new(compiled), added: compile_bans(&[]), added_bans: Vec::new() }
     }
@@ -95,7 +104,9 @@ impl Snapshot {
     /// The same lists with more bans; costs time in proportion to those that were added since they were compiled.
     pub(crate) fn with(&self, bans: &[BlacklistEntry]) -> Self {
         let mut added_bans = self.added_bans.clone();
-        let bans = bans.iter().map(|ban| (ban.network, BanRecord::new(ban, ban.reason.as_str().into())));
+        let canonical = |network| canonical_network_by(network, &self.nat64_prefixes);
+        let bans =
+            bans.iter().map(|ban| (canonical(ban.network), BanRecord::new(ban, ban.reason.as_str().into())));
         added_bans.extend(bans);
         Self { compiled: Arc::clone(&self.compiled), added: compile_bans(&added_bans), added_bans }
     }

@@ -17,6 +17,7 @@ impl Settings {
         if let Some(max_clients) = self.client.max_clients {
             within("client.max_clients", max_clients, 1_000..=100_000_000)?;
         }
+        self.check_forwarding()?;
         within("client.max_memory_mib", self.client.max_memory_mib, 16..=65_536)?;
         self.check_custom_protections()?;
         seconds_within("bans.window", self.bans.window, 1..=day)?;
@@ -56,6 +57,24 @@ impl Settings {
             within(&format!("protections.ban_after.{protection}"), *hits, 0..=1000)?;
         }
         Ok(())
+    }
+
+    fn check_forwarding(&self) -> Result<(), SettingsError> {
+        let client = &self.client;
+        within("client.forwarding_headers", client.forwarding_headers.len(), 1..=16)?;
+        within("client.nat64_prefixes", client.nat64_prefixes.len(), 0..=16)?;
+        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        let invalid = client
+            .forwarding_headers
+            .iter()
+            .find(|name| !(1..=64).contains(&name.len()) || !name.bytes().all(is_token));
+        invalid.map_or(Ok(()), |name| {
+            Err(value(
+                "client.forwarding_headers",
+                format!("{name:?}"),
+                "names of headers of at most 64 bytes",
+            ))
+        })
     }
 
     fn check_texts(&self) -> Result<(), SettingsError> {
@@ -147,6 +166,8 @@ mod tests {
         assert!(error(|s| s.logging.dir = " ".into()).contains("logging.dir"));
         let everybody = || vec!["::/0".parse().unwrap()];
         assert!(error(|s| s.client.trusted_proxies = everybody()).contains("not everybody's"));
+        assert!(error(|s| s.client.forwarding_headers.clear()).contains("client.forwarding_headers"));
+        assert!(error(|s| s.client.forwarding_headers = vec!["X Y".into()]).contains("\"X Y\""));
         assert!(error(|s| s.ai_anomaly.contamination = f64::NAN).contains("NaN"));
     }
 

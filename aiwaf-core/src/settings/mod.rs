@@ -7,6 +7,7 @@ mod load;
 pub use crate::check::SettingsError;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::access_log::LogFormat;
 use crate::bans::BanSettings;
 use crate::bots::BotSettings;
+use crate::client::{ClientKey, Nat64Prefix, canonical_by};
 use crate::policy::PathRule;
 use crate::protection::{Mode, Preset, Protection, ProtectionSet};
 use crate::secret_names::SecretNames;
@@ -129,6 +131,14 @@ pub struct ClientSettings {
     /// Networks of proxies whose forwarding headers are believed (`AIWAF_TRUSTED_PROXIES`). Default: none, so the peer's
     /// address counts.
     pub trusted_proxies: Vec<TrustedProxy>,
+    /// Names of the headers by which trusted proxies name clients; of those that a request has, the first in this order
+    /// counts, alone. Each has to be written or removed by the proxies, or clients choose their address. `Forwarded` has the
+    /// syntax of RFC 7239, names that end with `Forwarded-For` hold lists, and the others single addresses. 1 to 16 names.
+    /// Default: X-Forwarded-For, Forwarded, X-Real-IP, CF-Connecting-IP.
+    pub forwarding_headers: Vec<String>,
+    /// Prefixes of NAT64 beside `64:ff9b::/96`, of length 32, 40, 48, 56, 64 or 96: the IPv4 address within counts. At most
+    /// 16. Default: none.
+    pub nat64_prefixes: Vec<Nat64Prefix>,
     /// IPv6 clients that share so many first bits are one client, 16 to 128. Default: 64.
     pub ipv6_prefix: u8,
     /// Maximum number of clients that are remembered, 1,000 to 100,000,000; beyond that the one seen longest ago is
@@ -142,7 +152,29 @@ pub struct ClientSettings {
 
 impl Default for ClientSettings {
     fn default() -> Self {
-        Self { trusted_proxies: Vec::new(), ipv6_prefix: 64, max_clients: None, max_memory_mib: 256 }
+        Self {
+            trusted_proxies: Vec::new(),
+            forwarding_headers: ["X-Forwarded-For", "Forwarded", "X-Real-IP", "CF-Connecting-IP"]
+                .map(str::to_owned)
+                .into(),
+            nat64_prefixes: Vec::new(),
+            ipv6_prefix: 64,
+            max_clients: None,
+            max_memory_mib: 256,
+        }
+    }
+}
+
+impl ClientSettings {
+    /// Returns the IPv4 address within an IPv4-mapped address and within one that a NAT64 made, and other addresses as they
+    /// are.
+    pub fn canonical_address(&self, address: IpAddr) -> IpAddr {
+        canonical_by(address, &self.nat64_prefixes)
+    }
+
+    /// The key under which a client with this address is counted.
+    pub fn key_of(&self, address: IpAddr) -> ClientKey {
+        ClientKey::of_canonical(self.canonical_address(address), self.ipv6_prefix)
     }
 }
 

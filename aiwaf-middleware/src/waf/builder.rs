@@ -174,7 +174,7 @@ impl AiwafBuilder {
             _ => None,
         };
         warm_up(&engine).map_err(Error::Thread)?;
-        let address = ClientAddress::new(settings.client.trusted_proxies.iter().copied());
+        let address = ClientAddress::from_settings(&settings.client);
         let shared = Shared {
             address,
             #[cfg(feature = "storage")]
@@ -186,8 +186,8 @@ impl AiwafBuilder {
             clock: self.clock,
             deny_response: self.deny_response,
             fail_closed: self.fail_closed,
-            said_unknown_peer: AtomicBool::new(false),
-            said_unknown_proxy: AtomicBool::new(false),
+            warned_unknown_peer: AtomicBool::new(false),
+            warned_unknown_proxy: AtomicBool::new(false),
             said_panic: AtomicBool::new(false),
             said_shutdown: AtomicBool::new(false),
             engine,

@@ -111,7 +111,9 @@ impl HttpTransaction {
         let time = waf.now();
         let client = waf.client(head);
         let view = HeaderView(head.headers);
-        let request = view_of(client, time, head.method, head.uri, head.version, &view);
+        let request = view_of(client.address, time, head.method, head.uri, head.version, &view)
+            .with_identity(client.identity)
+            .with_reported_client(client.reported);
         let engine = &waf.shared.engine;
         let transaction = waf.guard("judging a request", || {
             let mut transaction = engine.begin(&request);
@@ -126,7 +128,7 @@ impl HttpTransaction {
         log_findings(&waf, &request, verdict, 0);
         let is_logged = verdict.applied.contains(Protection::Logging);
         Self {
-            client,
+            client: client.address,
             time,
             method: head.method.clone(),
             uri: head.uri.clone(),

@@ -22,13 +22,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use aiwaf_core::{BuildError, Engine, ProtectionSet, Settings, SettingsError, Timestamp};
+use aiwaf_core::{BuildError, Engine, Identity, ProtectionSet, Settings, SettingsError, Timestamp};
 #[cfg(feature = "storage")]
 use aiwaf_storage::{ListKeeper, StoreError};
 
 #[cfg(feature = "ml")]
 use self::kept_model::KeptModel;
-use crate::client_address::ClientAddress;
+use crate::client_address::{Client, ClientAddress};
 use crate::layer::AiwafLayer;
 use crate::request_log::{Event, RequestLog};
 use crate::response::DenyResponse;
@@ -76,8 +76,8 @@ struct Shared {
     clock: Clock,
     deny_response: Box<dyn DenyResponse>,
     fail_closed: bool,
-    said_unknown_peer: AtomicBool,
-    said_unknown_proxy: AtomicBool,
+    warned_unknown_peer: AtomicBool,
+    warned_unknown_proxy: AtomicBool,
     said_panic: AtomicBool,
     said_shutdown: AtomicBool,
 }
@@ -246,28 +246,40 @@ impl Aiwaf {
         always.unwrap_or_else(wanted)
     }
 
-    fn client(&self, head: &Head<'_>) -> IpAddr {
-        let peer = head.peer();
-        if peer.is_none() && !self.shared.said_unknown_peer.swap(true, Ordering::Relaxed) {
+    /// The client of a request; warns once about each setting that is missing to tell clients apart.
+    fn client(&self, head: &Head<'_>) -> Client {
+        let peer = head.peer().filter(|peer| !peer.is_unspecified());
+        let client = self.shared.address.identify(peer, head.headers);
+        if client.identity == Identity::Unidentified {
+            self.warn_unidentified(peer, &client);
+        }
+        client
+    }
+
+    #[cold]
+    fn warn_unidentified(&self, peer: Option<IpAddr>, client: &Client) {
+        if peer.is_none()
+            && client.address.is_unspecified()
+            && !self.shared.warned_unknown_peer.swap(true, Ordering::Relaxed)
+        {
             self.shared.report(
                 "unknown_peer",
-                "requests come without their peer's address, so all clients count as one: serve with \
+                "requests come without the address of their peer, so no client can be identified or banned: serve with \
                  into_make_service_with_connect_info::<SocketAddr>(), or insert a PeerAddress into each request",
             );
         }
-        if let Some(peer) = peer
-            && self.shared.address.is_unknown_proxy(peer, head.headers)
-            && !self.shared.said_unknown_proxy.swap(true, Ordering::Relaxed)
+        if let Some(proxy) = client.unknown_proxy
+            && !self.shared.warned_unknown_proxy.swap(true, Ordering::Relaxed)
         {
-            self.shared.report(
-                "unknown_proxy",
-                &format!(
-                    "{peer} forwards requests of others but is no trusted proxy, so all of them count as {peer}: name it \
-                     in client.trusted_proxies (AIWAF_TRUSTED_PROXIES) if it is your proxy"
-                ),
+            let message = format!(
+                "{proxy} forwards requests of others and is not in client.trusted_proxies, so the clients behind it can't be \
+                 identified or banned, and share a rate limit: if it is your proxy, add it \
+                 (AIWAF_TRUSTED_PROXIES={proxy})"
             );
+            eprintln!("aiwaf: {message}");
+            // `aiwaf doctor` reads the address.
+            self.shared.say("unknown_proxy", &[("proxy", &proxy), ("message", &message)]);
         }
-        self.shared.address.find(peer, head.headers)
     }
 
     /// Runs what may panic; a panic is reported once.

@@ -14,6 +14,9 @@ use hyper_util::rt::TokioExecutor;
 
 use crate::support::{Site, browser};
 
+/// The client, as the proxy names it.
+const CLIENT: &str = "203.0.113.9";
+
 struct Server {
     address: SocketAddr,
     client: Client<HttpConnector, Body>,
@@ -21,14 +24,17 @@ struct Server {
 }
 
 impl Server {
-    /// Serves a small site; every client comes from loopback, so each test has a server of its own.
+    /// Serves a small site behind a proxy, for clients on the machine itself are never banned. All requests come from one
+    /// client, so each test has a server of its own.
     async fn start(site: &Site) -> Self {
         let (app, waf) = ProtectedRouter::<()>::new()
             .route("/", get(async || axum::response::Html("<a href=/login>log in</a>")))
             .route("/login", get(async || "a form").post(async || "signed in"))
             .route("/api/items", get(async || "[]").post(async || StatusCode::CREATED))
             .route_with("/health", get(async || "ok"), RoutePolicy::exempt())
-            .protect(site.builder(|_| {}))
+            .protect(
+                site.builder(|settings| settings.client.trusted_proxies = vec!["127.0.0.1".parse().unwrap()]),
+            )
             .unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -42,17 +48,18 @@ impl Server {
         let path = request.uri().clone();
         *request.uri_mut() = format!("http://{}{path}", self.address).parse().unwrap();
         request.extensions_mut().clear();
+        request.headers_mut().insert("x-forwarded-for", CLIENT.parse().unwrap());
         let (head, body) = self.client.request(request).await.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         (head.status.as_u16(), String::from_utf8(body.to_vec()).unwrap())
     }
 
     async fn get(&self, path: &str) -> u16 {
-        self.send(browser("127.0.0.1", "GET", path).map(|_| Body::empty())).await.0
+        self.send(browser(CLIENT, "GET", path).map(|_| Body::empty())).await.0
     }
 
     async fn post(&self, path: &str, content_type: &str, body: &'static str) -> (u16, String) {
-        let mut request = browser("127.0.0.1", "POST", path).map(|_| Body::from(body));
+        let mut request = browser(CLIENT, "POST", path).map(|_| Body::from(body));
         request.headers_mut().insert("content-type", content_type.parse().unwrap());
         self.send(request).await
     }
@@ -83,7 +90,7 @@ async fn a_scanner_is_blocked_then_banned() {
     assert_eq!(server.get("/wp-login.php").await, 403);
     assert_eq!(server.get("/").await, 403);
     assert_eq!(server.get("/health").await, 200);
-    assert!(site.list(&server.waf, "blacklist.csv").contains("127.0.0.1"));
+    assert!(site.list(&server.waf, "blacklist.csv").contains(CLIENT));
 }
 
 #[tokio::test]

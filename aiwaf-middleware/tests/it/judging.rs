@@ -204,20 +204,6 @@ async fn of_many_requests_at_once_exactly_the_limit_passes() {
 }
 
 #[tokio::test]
-async fn without_a_peer_all_clients_are_one_and_that_is_said_once() {
-    let site = Site::new();
-    let waf = site.builder(|settings| settings.rate_limit.max = 2).build().unwrap();
-    let service = waf.layer().layer(service_fn(hello));
-    for (number, expected) in [200, 200, 429].into_iter().enumerate() {
-        let mut request = browser(ADDRESS, "GET", "/");
-        request.extensions_mut().clear();
-        request.headers_mut().insert("x-forwarded-for", format!("203.0.113.{number}").parse().unwrap());
-        assert_eq!(status(&service, request).await.as_u16(), expected);
-    }
-    assert_eq!(site.log(&waf, "aiwaf.log").matches("event=unknown_peer").count(), 1);
-}
-
-#[tokio::test]
 async fn original_defect_01_and_02_forwarding_headers_of_strangers_do_nothing() {
     let site = Site::new();
     let waf = site.builder(|settings| settings.rate_limit.max = 5).build().unwrap();

@@ -5,6 +5,7 @@ mod bodies;
 mod end_to_end;
 mod failing;
 mod hostile;
+mod identity;
 mod judging;
 mod logs;
 #[cfg(feature = "ml")]

@@ -5,8 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use aiwaf_core::{
-    BlacklistEntry, ClientKey, CountryLookup, ListName, Lists, Settings, Timestamp, WhitelistEntry,
-    display_network,
+    BlacklistEntry, CountryLookup, ListName, Lists, Settings, Timestamp, WhitelistEntry, display_network,
 };
 use aiwaf_storage::system_clock;
 use ipnet::IpNet;
@@ -53,11 +52,11 @@ pub(super) fn explain(
         session.lists(&[ListName::Whitelist, ListName::Blacklist, ListName::GeoBlockedCountries])?;
     let lists = &loaded.lists;
     let now = system_clock();
-    let key = ClientKey::new(client, settings.client.ipv6_prefix);
+    let client = settings.client.canonical_address(client);
+    let key = settings.client.key_of(client);
     let network = key.network(settings.client.ipv6_prefix);
     let log_dir = log_dir.unwrap_or(Path::new(&settings.logging.dir));
-    let history =
-        history::read(log_dir, |address| ClientKey::new(address, settings.client.ipv6_prefix) == key)?;
+    let history = history::read(log_dir, |address| settings.client.key_of(address) == key)?;
     for problem in &history.problems {
         note(problem);
     }

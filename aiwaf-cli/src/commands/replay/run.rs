@@ -11,7 +11,6 @@ use crate::engine;
 /// An engine, and what it said so far.
 pub(super) struct Replay {
     engine: Engine,
-    ipv6_prefix: u8,
     replayed: Replayed,
 }
 
@@ -41,9 +40,8 @@ impl Replay {
         if let Some(model) = engine::model(&settings)? {
             builder = builder.model(Box::new(model));
         }
-        let ipv6_prefix = settings.client.ipv6_prefix;
         let engine = engine::build(builder, settings)?;
-        Ok(Self { engine, ipv6_prefix, replayed: Replayed::default() })
+        Ok(Self { engine, replayed: Replayed::default() })
     }
 
     /// Judges a request, and learns from its answer if it is let in.
@@ -75,8 +73,9 @@ impl Replay {
             let taken = record.response_time.unwrap_or(Duration::ZERO);
             self.engine.response(&mut transaction, &request, &Outcome::new(record.status, taken));
         }
-        let key = aiwaf_core::ClientKey::new(client, self.ipv6_prefix);
-        self.replayed.add(key.network(self.ipv6_prefix), record.time, transaction.verdict(), was_denied);
+        let settings = &self.engine.settings().client;
+        let network = settings.key_of(client).network(settings.ipv6_prefix);
+        self.replayed.add(network, record.time, transaction.verdict(), was_denied);
     }
 
     /// What came of it.

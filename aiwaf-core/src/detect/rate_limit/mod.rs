@@ -1,11 +1,15 @@
 //! `rate_limit`: how many requests a client may make in a window.
 
+mod groups;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BuiltIn, ClientMemory, Detector, DetectorError, Head, Inputs};
+use self::groups::{GroupCounters, WindowTime};
+use super::{BuiltIn, ClientMemory, Context, Detector, DetectorError, Head, Inputs};
 use crate::check::{SettingsError, seconds_within, within};
+use crate::client::ClientKey;
 use crate::policy::{PathRule, RateLimitOverride};
 use crate::protection::{Mode, Protection};
 use crate::seconds;
@@ -31,6 +35,9 @@ pub struct RateLimitSettings {
     /// Maximum number of clients that are remembered, unless `client.max_clients` says otherwise, 1,000 to 100,000,000.
     /// Default: 1,000,000.
     pub max_clients: usize,
+    /// Whether IPv6 networks are limited beside their clients: a /56 to 4 times `max`, a /48 to 16 times, so that it does not
+    /// help to change addresses within them. Exceeding that throttles and never bans. Default: true.
+    pub limit_ipv6_networks: bool,
 }
 
 impl RateLimitSettings {
@@ -52,17 +59,29 @@ impl Default for RateLimitSettings {
             max: 100,
             flood: 200,
             max_clients: 1_000_000,
+            limit_ipv6_networks: true,
         }
     }
 }
 
 /// Counts requests: an exact sliding window for each client and path rule.
 ///
-/// Not for each path: a scanner never requests the same path twice.
+/// Not for each path: a scanner never requests the same path twice. Groups of clients have looser limits beside: IPv6
+/// networks, and all unidentified clients of a peer.
 pub(crate) struct RateLimit {
+    groups: GroupCounters,
+    limits_networks: bool,
     /// The limits without a path rule, then those of each path rule by its number.
     limits: Box<[Limits]>,
 }
+
+/// Limited IPv6 networks: length of the prefix, and their limit as a multiple of the limit of one client. The smaller network
+/// comes first: a request that it refuses does not count for the larger one.
+const NETWORKS: [(u32, u32); 2] = [(56, 4), (48, 16)];
+
+/// Limit of all unidentified clients of a peer together, as a multiple of the limit of one client. Large enough that a site
+/// works on when its proxy is missing in the settings.
+const PEER_FACTOR: u32 = 20;
 
 /// The limits that apply to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,11 +110,55 @@ impl RateLimit {
         let common =
             Limits { is_separate: false, window: settings.window, max: settings.max, flood: settings.flood };
         let of_rule = |rule: &PathRule| rule.rate_limit.map_or(common, |differs| common.overridden(&differs));
-        Self { limits: std::iter::once(common).chain(rules.iter().map(of_rule)).collect() }
+        Self {
+            groups: GroupCounters::default(),
+            limits_networks: settings.limit_ipv6_networks,
+            limits: std::iter::once(common).chain(rules.iter().map(of_rule)).collect(),
+        }
+    }
+
+    /// Counts a request for the groups that the client is in: throttles if all clients of one together exceed a multiple of
+    /// the limit of one client. Neither floods nor bans: one client of the group could do that to the others.
+    #[inline]
+    fn limit_groups(&self, context: &Context, limits: &Limits) -> Option<Finding> {
+        if let Some(peer) = context.peer {
+            return self.limit_peer(peer, context, limits);
+        }
+        match context.client.public_ipv6_prefix() {
+            Some(prefix) if self.limits_networks => self.limit_networks(prefix, context, limits),
+            _ => None,
+        }
+    }
+
+    fn limit_peer(&self, peer: ClientKey, context: &Context, limits: &Limits) -> Option<Finding> {
+        let now = WindowTime::new(context.time, limits.window);
+        let [high, low] = peer.into_halves();
+        let max = limits.max.saturating_mul(PEER_FACTOR);
+        let retry_after = self.groups.admit([high, low ^ limits.scope(context)], now, max).err()?;
+        Some(throttle(retry_after, max, limits.window))
+    }
+
+    /// Limits the networks of a client whose address begins with `prefix`.
+    fn limit_networks(&self, prefix: u64, context: &Context, limits: &Limits) -> Option<Finding> {
+        let now = WindowTime::new(context.time, limits.window);
+        for (length, factor) in NETWORKS {
+            let network = prefix & (u64::MAX << (64 - length));
+            let max = limits.max.saturating_mul(factor);
+            let group = [network, u64::from(length) << 32 ^ limits.scope(context)];
+            if let Err(retry_after) = self.groups.admit(group, now, max) {
+                return Some(throttle(retry_after, max, limits.window));
+            }
+        }
+        None
     }
 }
 
 impl Limits {
+    /// Number of the path rule whose requests are counted apart; 0 for the common limits.
+    fn scope(&self, context: &Context) -> u64 {
+        if self.is_separate { u64::from(context.rule) } else { 0 }
+    }
+
     fn overridden(self, differs: &RateLimitOverride) -> Self {
         let max = differs.max.unwrap_or(self.max);
         // Without a flood of its own, a rule keeps the proportion between flood and limit.
@@ -136,19 +199,28 @@ impl Detector for RateLimit {
     /// Counts the request. One that exceeds the limit is throttled and takes no room of those that may pass, but
     /// counts toward the flood: a client that does not slow down when told to is blocked.
     fn head(&self, head: &Head<'_>, client: &mut ClientWindows, (): &mut ()) -> Option<Finding> {
-        let rule = head.context.rule;
-        let Limits { is_separate, window, max, flood } =
-            *self.limits.get(usize::from(rule)).or_else(|| self.limits.first())?;
+        let context = head.context;
+        let rule = context.rule;
+        let limits = self.limits.get(usize::from(rule)).or_else(|| self.limits.first())?;
+        if context.peer == Some(context.client) {
+            // Nothing tells the clients of this peer apart.
+            return self.limit_groups(context, limits);
+        }
+        let Limits { is_separate, window, max, flood } = *limits;
         let log = if is_separate { client.of_rule(rule) } else { &mut client.common };
-        match log.arrive(head.context.time, window, max, flood) {
-            Arrival::Pass => None,
-            Arrival::Full(retry_after) => Some(Finding {
-                action: Action::Throttle { retry_after },
-                weight: BanWeight::Nothing,
-                ..Finding::block(Protection::RateLimit, Reason::RateLimit { max, window })
-            }),
+        match log.arrive(context.time, window, max, flood) {
+            Arrival::Pass => self.limit_groups(context, limits),
+            Arrival::Full(retry_after) => Some(throttle(retry_after, max, window)),
             Arrival::Flood => Some(Finding::block(Protection::RateLimit, Reason::Flood)),
         }
+    }
+}
+
+fn throttle(retry_after: Duration, max: u32, window: Duration) -> Finding {
+    Finding {
+        action: Action::Throttle { retry_after },
+        weight: BanWeight::Nothing,
+        ..Finding::block(Protection::RateLimit, Reason::RateLimit { max, window })
     }
 }
 
@@ -165,8 +237,12 @@ impl ClientMemory for ClientWindows {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::ClientTable;
+    use crate::client::{ClientTable, Identity, ReportedClient};
     use crate::detect::tests::{Exchange, Kept, client};
+    use crate::engine::Engine;
+    use crate::request::Request;
+    use crate::settings::Settings;
+    use crate::timestamp::Timestamp;
 
     const WINDOW: Duration = Duration::from_mins(1);
 
@@ -179,7 +255,7 @@ mod tests {
         let mut limiter = limiter(&RateLimitSettings::default());
         let passed = (0..500)
             .filter(|number| {
-                let exchange = Exchange::get(&format!("/catalog/x{number}")).at(f64::from(*number) * 0.1);
+                let exchange = Exchange::get(format!("/catalog/x{number}")).at(f64::from(*number) * 0.1);
                 limiter.head(&exchange).is_none()
             })
             .count();
@@ -255,6 +331,67 @@ mod tests {
         // A rule without limits of its own counts with everything else.
         assert!(limiter.head(&Exchange::get("/").rule(2)).is_some());
         assert_eq!(limiter.head(&Exchange::get("/").from(2)), None);
+    }
+
+    /// An engine that only limits rates, and a request of a client at a second.
+    fn engine() -> Engine {
+        Engine::builder().only([Protection::RateLimit]).build().unwrap()
+    }
+
+    fn request(client: &str, seconds: f64) -> Request<'static> {
+        let time = Timestamp::from_unix_seconds(1.7e9 + seconds);
+        Request::new(client.parse().unwrap(), time).with_method("GET").with_uri("/")
+    }
+
+    #[test]
+    fn rotation_within_ipv6_networks_is_limited() {
+        let engine = engine();
+        let passed = |address: &dyn Fn(u32) -> String| {
+            (0..5000).filter(|number| engine.inspect(&request(&address(*number), 1.0)).is_allowed()).count()
+        };
+        assert_eq!(passed(&|number| format!("2001:db8:1:{:x}::1", number & 0xff)), 400, "a /56");
+        assert_eq!(passed(&|number| format!("2001:db8:2:{number:x}::1")), 1600, "a /48");
+        assert_eq!(passed(&|number| format!("2001:db8:{:x}::1", number + 16)), 5000, "many /48");
+        assert_eq!(engine.statistics().bans, 0);
+    }
+
+    #[test]
+    fn network_limits_can_be_switched_off() {
+        let mut settings = Settings::default();
+        settings.rate_limit.limit_ipv6_networks = false;
+        let engine = Engine::builder().settings(settings).only([Protection::RateLimit]).build().unwrap();
+        let passed = (0..5000_u32).filter(|number| {
+            engine.inspect(&request(&format!("2001:db8:1:{number:x}::1"), 1.0)).is_allowed()
+        });
+        assert_eq!(passed.count(), 5000);
+    }
+
+    #[test]
+    fn unidentified_clients_share_twenty_budgets_and_are_never_banned() {
+        let engine = engine();
+        let unidentified = request("127.0.0.1", 1.0).with_identity(Identity::Unidentified);
+        let passed = (0..5000).filter(|_| engine.inspect(&unidentified).is_allowed()).count();
+        assert_eq!(passed, 2000);
+        let unknown = request("0.0.0.0", 1.0);
+        assert_eq!((0..5000).filter(|_| engine.inspect(&unknown).is_allowed()).count(), 2000);
+        assert_eq!(engine.statistics().bans, 0);
+    }
+
+    #[test]
+    fn reported_clients_have_their_own_budgets() {
+        let engine = engine();
+        let proxy = "10.0.0.1".parse().unwrap();
+        let passed = |name: u32, is_trusted: bool, count: u32| {
+            let reported = ReportedClient::new(proxy, &name.to_be_bytes(), is_trusted);
+            let request = request("10.0.0.1", 1.0)
+                .with_identity(Identity::Unidentified)
+                .with_reported_client(Some(reported));
+            (0..count).filter(|_| engine.inspect(&request).is_allowed()).count()
+        };
+        assert_eq!(passed(0, false, 500), 100);
+        assert_eq!((1..100).map(|name| passed(name, false, 50)).sum::<usize>(), 1900);
+        assert_eq!((100..200).map(|name| passed(name, true, 50)).sum::<usize>(), 5000);
+        assert_eq!(engine.statistics().bans, 0);
     }
 
     #[test]
