@@ -92,6 +92,7 @@ pub use access_log::{
     LogPattern, LoggedClient, UnknownLogFormat,
 };
 pub use bans::BanSettings;
+pub use bans::ledger::{Evidence, EvidenceReport};
 pub use behavior::{ClientEvent, ClientHistory, SCANNER_THRESHOLD, Suspicion, is_part_of_attack};
 pub use client::{
     ClientKey, Identity, InvalidNetwork, UNKNOWN_CLIENT, canonical_network, display_network, parse_network,
@@ -133,4 +134,4 @@ pub use settings::{
 pub use suggest::closest;
 pub use timestamp::Timestamp;
 pub use transaction::Transaction;
-pub use verdict::{Action, AnomalyEvidence, BanWeight, Field, Finding, Match, Reason, Verdict};
+pub use verdict::{Action, AnomalyEvidence, Field, Finding, Match, Reason, Verdict};

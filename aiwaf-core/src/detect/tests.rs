@@ -190,6 +190,7 @@ impl Exchange {
                 site: &self.site(context.path_hash),
                 is_new_path: true,
                 learned: RefCell::default(),
+                finding: RefCell::default(),
             })
         })
     }

@@ -194,7 +194,8 @@ impl AttackSignatures {
         let hits = std::mem::take(&mut found.hits);
         let matched = hits.first()?.matched.clone();
         let reason = Reason::AttackSignatures { score: found.score, hits };
-        Some(Finding::block(Protection::AttackSignatures, reason).with_match(matched))
+        let finding = Finding::block(Protection::AttackSignatures, reason).with_match(matched);
+        Some(finding.with_evidence(crate::bans::ledger::Evidence::HIGH))
     }
 }
 
