@@ -7,6 +7,7 @@ use serde::{Deserializer, Serializer, de};
 const BY_EVIDENCE: &str = "evidence";
 
 /// Writes the number, or `evidence` for `None`.
+#[allow(clippy::ref_option, clippy::trivially_copy_pass_by_ref)] // serde's signature
 pub(crate) fn serialize<S: Serializer>(value: &Option<u32>, serializer: S) -> Result<S::Ok, S::Error> {
     match value {
         Some(matches) => serializer.serialize_u32(*matches),

@@ -104,18 +104,15 @@ impl Facts {
     pub(crate) fn of(request: &Request<'_>, headers: &KnownHeaders<'_>) -> Self {
         let mut facts = Self(0);
         facts.set(Self::GET, request.method == "GET");
-        match headers.fetch_site {
-            Some(site) => {
-                facts.set(Self::FROM_OTHER_SITE, matches!(site, b"cross-site" | b"same-site"));
-                facts.set(Self::FROM_PAGE, matches!(site, b"same-origin" | b"same-site" | b"cross-site"));
-                facts.set(Self::FROM_OWN_SITE, matches!(site, b"same-origin" | b"same-site"));
-            }
-            None => {
-                let own_host = |referer| headers.host.and_then(|host| names_host(referer, host));
-                let is_own = headers.referer.and_then(own_host);
-                facts.set(Self::FROM_OWN_SITE, is_own == Some(true));
-                facts.set(Self::FOREIGN_REFERER, is_own == Some(false));
-            }
+        if let Some(site) = headers.fetch_site {
+            facts.set(Self::FROM_OTHER_SITE, matches!(site, b"cross-site" | b"same-site"));
+            facts.set(Self::FROM_PAGE, matches!(site, b"same-origin" | b"same-site" | b"cross-site"));
+            facts.set(Self::FROM_OWN_SITE, matches!(site, b"same-origin" | b"same-site"));
+        } else {
+            let own_host = |referer| headers.host.and_then(|host| names_host(referer, host));
+            let is_own = headers.referer.and_then(own_host);
+            facts.set(Self::FROM_OWN_SITE, is_own == Some(true));
+            facts.set(Self::FOREIGN_REFERER, is_own == Some(false));
         }
         let is_browsers = |agent: &[u8]| agent.starts_with(b"Mozilla/") || agent.starts_with(b"Opera/");
         let says_more = headers.accept_language.is_some() || headers.fetch_site.is_some();

@@ -40,14 +40,14 @@ impl Lists {
     /// expire first, and a sixteenth more, so that this is rare. A longer list can still be read and shrunk: nothing is
     /// removed unless an automatic ban is added.
     pub fn apply_within(&mut self, changes: &[ListChange], max_automatic: usize) -> Vec<bool> {
-        let changed = self.apply_all(changes);
-        let is_grown = |(change, &changed): (&ListChange, &bool)| {
-            changed && matches!(change, ListChange::AddBlacklist(entry) if entry.source.is_automatic())
+        let results = self.apply_all(changes);
+        let is_grown = |(change, &is_change): (&ListChange, &bool)| {
+            is_change && matches!(change, ListChange::AddBlacklist(entry) if entry.source.is_automatic())
         };
-        if self.blacklist.len() > max_automatic && changes.iter().zip(&changed).any(is_grown) {
+        if self.blacklist.len() > max_automatic && changes.iter().zip(&results).any(is_grown) {
             self.evict_automatic_bans(max_automatic);
         }
-        changed
+        results
     }
 
     /// Leaves `max` automatic bans, or fewer.

@@ -277,12 +277,13 @@ fn is_segment_or_extension(path: &[u8], start: usize, end: usize) -> bool {
         // `wp-login.php`; whatever cuts a name short on some server.
         return begins_segment && !is_part_of_name(next);
     }
-    // What examples and articles are called; the keyword itself is what servers would deliver or run.
-    const HARMLESS: [&[u8]; 8] =
-        [b".example", b".sample", b".template", b".dist", b".html", b".htm", b".md", b".txt"];
     let is_harmless = HARMLESS.iter().any(|ending| rest.ends_with(ending));
     !is_harmless && (!is_part_of_name(next) || (begins_segment && matches!(next, b'-' | b'_')))
 }
+
+/// Endings of what examples and articles are called; the keyword itself is what servers would deliver or run.
+const HARMLESS: [&[u8]; 8] =
+    [b".example", b".sample", b".template", b".dist", b".html", b".htm", b".md", b".txt"];
 
 /// Reports whether a byte goes on with the name before it: letters, digits, and what joins words.
 fn is_part_of_name(byte: u8) -> bool {

@@ -34,4 +34,5 @@ mod signatures;
 #[cfg(test)]
 mod simulated_day;
 #[cfg(test)]
+#[cfg(test)]
 mod visit;

@@ -36,6 +36,7 @@ use self::rule_set::{Candidates, RuleSet};
 use self::scan::Occurrences;
 use self::target::Target;
 use super::{Body, BuiltIn, Context, Detector, DetectorError, Head, Inputs};
+use crate::bans::ledger::Evidence;
 use crate::body::{self, BodyLimits};
 use crate::decode::{
     Form, Forms, Parameter, Part, Place, cookie_parameters, normalize_pattern, urlencoded_parameters,
@@ -195,7 +196,10 @@ impl AttackSignatures {
         let matched = hits.first()?.matched.clone();
         let reason = Reason::AttackSignatures { score: found.score, hits };
         let finding = Finding::block(Protection::AttackSignatures, reason).with_match(matched);
-        Some(finding.with_evidence(crate::bans::ledger::Evidence::HIGH))
+        // A probe is nothing that parses.
+        let is_probe = matches!(&finding.reason, Reason::AttackSignatures { hits, .. }
+            if hits.iter().all(|hit| matches!(hit.category, AttackCategory::Probe | AttackCategory::Scanner)));
+        Some(finding.with_evidence(if is_probe { Evidence::MEDIUM } else { Evidence::HIGH }))
     }
 }
 

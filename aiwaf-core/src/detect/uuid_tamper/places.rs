@@ -8,7 +8,7 @@ use crate::state::{BoundedMap, hash_text};
 
 /// Query parameters and route segments, each with what it held so far; bounded.
 pub(super) struct Places {
-    places: BoundedMap<u64, Place>,
+    known: BoundedMap<u64, Place>,
     /// Spare most sites the look-ups.
     any_noted: AtomicBool,
     any_shown: AtomicBool,
@@ -47,7 +47,7 @@ impl Endpoint {
 impl Default for Places {
     fn default() -> Self {
         Self {
-            places: BoundedMap::new(MAX_PLACES),
+            known: BoundedMap::new(MAX_PLACES),
             any_noted: AtomicBool::new(false),
             any_shown: AtomicBool::new(false),
         }
@@ -63,13 +63,13 @@ impl Places {
         }
         let is_shown = if parse_uuid(value.bytes).is_some() {
             self.any_noted.store(true, Ordering::Relaxed);
-            self.places.update(place, Place::default, |place| {
+            self.known.update(place, Place::default, |place| {
                 place.add(client);
                 place.is_shown()
             })
         } else {
             if self.any_noted.load(Ordering::Relaxed) {
-                self.places.get(&place, |place| place.is_mixed = true);
+                self.known.get(&place, |place| place.is_mixed = true);
             }
             false
         };
@@ -85,7 +85,7 @@ impl Places {
 
     /// Reports whether this place has.
     pub(super) fn is_shown(&self, place: u64) -> bool {
-        self.places.get(&place, |place| place.is_shown()).unwrap_or(false)
+        self.known.get(&place, |place| place.is_shown()).unwrap_or(false)
     }
 }
 
