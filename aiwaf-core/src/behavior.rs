@@ -307,7 +307,7 @@ pub(crate) fn suspicion(evidence: &AnomalyEvidence, refused: u32) -> Suspicion {
     if total < 5 {
         return Suspicion::None;
     }
-    if scanning >= 5 || (not_found >= 30 && not_found * 4 >= total * 3) || keyword_hits >= 2.0 {
+    if scanning >= 5 || keyword_hits >= 2.0 {
         Suspicion::Proof
     } else if scanning >= 2
         || (not_found >= 10 && not_found * 2 >= total)

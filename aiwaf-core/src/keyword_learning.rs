@@ -154,13 +154,14 @@ const MAX_WORDS: usize = 32;
 
 /// The words of `path` (in normal form) that could become keywords: at most 32, in their order.
 ///
-/// A word is 4 to 64 letters, digits and `- _ .`, is not mainly digits, no hexadecimal number and no UUID, and none of
-/// the words that ordinary sites have in their paths.
+/// A word is 4 to 64 letters, digits and `- _ .`, is not mainly digits, no hexadecimal number and no UUID, no title of
+/// several words (`black-friday`), and none of the words that ordinary sites have in their paths.
 pub fn learnable_words(path: &[u8]) -> impl Iterator<Item = &str> {
     path.split(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'-' | b'_' | b'.'))
         .filter_map(|word| std::str::from_utf8(word).ok())
         .map(|word| word.trim_start_matches(['-', '_']).trim_end_matches(['-', '_', '.']))
-        .filter(|word| (4..=64).contains(&word.len()) && !is_number_or_id(word) && !STOP_WORDS.contains(word))
+        .filter(|word| (4..=64).contains(&word.len()) && !is_number_or_id(word) && !is_title(word))
+        .filter(|word| !STOP_WORDS.contains(word))
         .take(MAX_WORDS)
 }
 
@@ -168,6 +169,14 @@ fn is_number_or_id(word: &str) -> bool {
     let digits = word.bytes().filter(u8::is_ascii_digit).count();
     let hexadecimal = word.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'-' | b'_' | b'.'));
     digits * 2 >= word.len() || (hexadecimal && (digits > 0 || word.len() >= 16))
+}
+
+/// Reports whether a word is what articles and products are called: several words of three letters or more (`black-friday`).
+/// Learned, it would block readers of the next article about it.
+fn is_title(word: &str) -> bool {
+    let mut parts = word.split(['-', '_']);
+    let is_word = |part: &str| part.len() >= 3 && part.bytes().all(|byte| byte.is_ascii_lowercase());
+    word.contains(['-', '_']) && parts.all(is_word)
 }
 
 /// Words that any site may have in its paths one day, with what a browser or a crawler asks for unasked. None of them

@@ -95,6 +95,7 @@ pub use access_log::{
     LogEntry, LogFormat, LogPattern, LoggedBlock, LoggedClient, UnknownLogFormat,
 };
 pub use bans::BanSettings;
+pub use bans::ledger::{Evidence, EvidenceReport};
 pub use behavior::{ClientEvent, ClientHistory, SCANNER_THRESHOLD, Suspicion, is_part_of_attack};
 pub use bots::{BotClass, BotMatch, BotPolicy, BotSettings, classify as classify_bot};
 pub use client::{
@@ -134,4 +135,4 @@ pub use settings::{
 pub use suggest::closest;
 pub use timestamp::Timestamp;
 pub use transaction::Transaction;
-pub use verdict::{Action, AnomalyEvidence, BanWeight, Field, Finding, Match, Reason, Verdict};
+pub use verdict::{Action, AnomalyEvidence, Field, Finding, Match, Reason, Verdict};

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::bans::ledger::Evidence;
 use crate::country::CountryCode;
 use crate::detect::attack_signatures::SignatureHit;
 use crate::lists::BlacklistEntry;
@@ -20,8 +21,10 @@ pub struct Verdict {
     pub action: Action,
     /// Why it is denied; `None` if it is allowed.
     pub finding: Option<Finding>,
-    /// The ban that this request caused, if it caused one.
+    /// The ban that this request caused, if it caused one: also by its response, of a request that was allowed.
     pub ban: Option<Box<BlacklistEntry>>,
+    /// The client's points of evidence after this request's findings; none if there were none.
+    pub points: Evidence,
     /// Findings that do not block: those of protections in monitor mode, and notes.
     pub monitored: Vec<Finding>,
     /// The protections that applied, by policy; `logging` is among them if the request is to be logged.
@@ -31,7 +34,14 @@ pub struct Verdict {
 impl Verdict {
     /// The request may pass.
     pub fn allow(applied: ProtectionSet) -> Self {
-        Self { action: Action::Allow, finding: None, ban: None, monitored: Vec::new(), applied }
+        Self {
+            action: Action::Allow,
+            finding: None,
+            ban: None,
+            points: Evidence::NONE,
+            monitored: Vec::new(),
+            applied,
+        }
     }
 
     /// Reports whether enforcing the protections in monitor mode would have blocked the request.
@@ -82,39 +92,27 @@ pub struct Finding {
     pub matched: Option<Box<Match>>,
     /// What to do about it: throttle or block.
     pub action: Action,
-    /// How much it counts towards a ban.
-    pub weight: BanWeight,
-}
-
-/// How much a hit counts towards a ban.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum BanWeight {
-    /// It counts: `ban_after` of them ban.
-    #[default]
-    Full,
-    /// It is weak proof, such as a form that was not loaded, for a restart forgets page loads: it takes `ban_after`,
-    /// but at least three.
-    Light,
-    /// It denies the request and nothing else: the client is banned already, is merely quick, or was made to ask.
-    Nothing,
+    /// Points of evidence. Of a detector's finding: what it is worth. Of a verdict's: what it added to the client's points,
+    /// once the cause of the request counted; nothing if the same was found before.
+    pub evidence: Evidence,
 }
 
 impl Finding {
-    /// An objection that blocks the request.
+    /// A finding that blocks the request, without evidence toward a ban.
     pub fn block(protection: Protection, reason: Reason) -> Self {
-        Self { protection, reason, matched: None, action: Action::Block, weight: BanWeight::Full }
+        Self { protection, reason, matched: None, action: Action::Block, evidence: Evidence::NONE }
     }
 
     /// Makes it a note: it is logged, and neither blocks nor counts toward a ban.
     #[must_use]
     pub fn as_note(self) -> Self {
-        Self { action: Action::Allow, weight: BanWeight::Nothing, ..self }
+        Self { action: Action::Allow, evidence: Evidence::NONE, ..self }
     }
 
-    /// Makes it count otherwise towards a ban.
+    /// The same finding with points of evidence toward a ban.
     #[must_use]
-    pub fn with_weight(self, weight: BanWeight) -> Self {
-        Self { weight, ..self }
+    pub fn with_evidence(self, evidence: Evidence) -> Self {
+        Self { evidence, ..self }
     }
 
     /// Says which part of the request it was.

@@ -11,7 +11,7 @@ use crate::START;
 #[allow(clippy::expect_used)] // the settings are valid, and without an engine there is nothing to measure
 pub fn engine() -> Engine {
     let mut settings = Settings::default();
-    settings.attack_signatures.ban_after = 0;
+    settings.attack_signatures.ban_after = Some(0);
     Engine::builder()
         .settings(settings)
         .only([Protection::AttackSignatures])

@@ -14,7 +14,7 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
     settings.attack_signatures.mode = Mode::Enforce;
     settings.attack_signatures.paranoia_level = 4;
     settings.attack_signatures.inbound_threshold = 1;
-    settings.attack_signatures.ban_after = 0;
+    settings.attack_signatures.ban_after = Some(0);
     Engine::builder().settings(settings).only([Protection::AttackSignatures]).build().expect("settings are valid")
 });
 

@@ -101,6 +101,17 @@ impl<R: Record> ClientTable<R> {
         Some(shard.change(position, true, look).0)
     }
 
+    /// Runs `change` on every record, one shard after the other. It must not make them grow.
+    pub(crate) fn for_each(&self, mut change: impl FnMut(ClientKey, &mut R)) {
+        for shard in &self.shards {
+            let mut shard = shard.lock();
+            for position in 0..shard.entries.len() {
+                let Some(key) = shard.entries.get(position).map(|entry| entry.key) else { break };
+                shard.change(position, false, |record| change(key, record));
+            }
+        }
+    }
+
     /// Number of records.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {

@@ -7,6 +7,7 @@ use arc_swap::ArcSwapOption;
 use serde::{Deserialize, Serialize};
 
 use super::{BuiltIn, ClientMemory, Detector, DetectorError, Facts, Head, Inputs, Response};
+use crate::bans::ledger::Evidence;
 use crate::behavior::{ClientEvent, ClientHistory, Suspicion, is_part_of_attack, suspicion};
 use crate::check::{SettingsError, seconds_within, within};
 use crate::features::{FEATURE_COUNT, features};
@@ -22,8 +23,10 @@ use crate::verdict::{AnomalyEvidence, Finding, Reason};
 pub struct AiAnomalySettings {
     /// How strict it is. Default: enforce.
     pub mode: Mode,
-    /// How many hits within `bans.window` ban the client; 0 is never. Default: 1.
-    pub ban_after: u32,
+    /// Number of matches within `bans.window` that ban the client, whatever their evidence; 0 never bans. Default: not
+    /// set, which is by evidence.
+    #[serde(with = "crate::bans::ban_after")]
+    pub ban_after: Option<u32>,
     /// How long behaviour is remembered, in seconds, 10 to 3,600 (`AIWAF_WINDOW_SECONDS`). Default: 300.
     #[serde(with = "seconds")]
     pub window: Duration,
@@ -69,7 +72,7 @@ impl Default for AiAnomalySettings {
     fn default() -> Self {
         Self {
             mode: Mode::Enforce,
-            ban_after: 1,
+            ban_after: None,
             window: Duration::from_mins(5),
             model_path: String::new(),
             check_interval: Duration::from_hours(1),
@@ -101,12 +104,15 @@ pub trait AnomalyModel: Send + Sync {
 /// | in the window | indicator | proof |
 /// |---|---|---|
 /// | different paths that only scanners ask for, not found | 2 | 5 |
-/// | different other unknown paths, not found and not caused by a page | 10, half of all requests | 30, three quarters |
+/// | different other unknown paths, not found and not caused by a page | 10, half of all requests | never |
 /// | keyword hits per request | 1 | 2 |
 /// | burst, with at least half of the requests refused (4xx) and not caused by a page | 25 | never |
 ///
 /// Paths that the site knows, and what it answers with less than 400, are no probing, however much of it there is: many
-/// quick requests are the rate limit's business. A flagged client is denied for one window.
+/// quick requests are the rate limit's business, and whatever is not found is no proof: search engines, link checkers,
+/// registries and build tools meet thousands of 404s. A flagged client is blocked for one window.
+///
+/// Each different probe path that is not found adds evidence to the client's ledger, flagged or not.
 ///
 /// Keywords are learned from requests that were not found and are part of an attack: on a scanner's path, with a keyword,
 /// or by a client that has asked for three of the scanners' paths.
@@ -146,7 +152,7 @@ impl Detector for AiAnomaly {
     /// Blocks a client that is flagged.
     fn head(&self, head: &Head<'_>, client: &mut ClientBehavior, (): &mut ()) -> Option<Finding> {
         let evidence = client.flagged(head.context.time, self.window)?;
-        Some(Finding::block(Protection::AiAnomaly, Reason::Anomaly(evidence)))
+        Some(finding(evidence))
     }
 
     /// Notes a response, flags its client if need be, and learns keywords.
@@ -172,10 +178,16 @@ impl Detector for AiAnomaly {
         {
             client.flag = Some(Box::new(Flag { since: event.time, evidence }));
         }
+        if event.is_scanning() {
+            response.note(finding(evidence).with_evidence(Evidence::MEDIUM));
+        }
+        // A route that takes any path says nothing about this one, nor do its misses.
+        let is_catch_all = response.route.is_some_and(|pattern| pattern.contains("{*"));
         if let Some(learner) = &self.learner
+            && !is_catch_all
             && is_part_of_attack(&event, evidence.scanning)
         {
-            let is_keyword = |word: &str| response.lists.keywords.contains(word);
+            let is_keyword = |word: &str| response.lists.keywords.is_in_force(word, event.time);
             let learned = learner.probed(response.client(), event.time, event.path, is_keyword);
             response.learn(learned);
         }
@@ -236,6 +248,10 @@ impl ClientBehavior {
         self.flag = None;
         None
     }
+}
+
+fn finding(evidence: AnomalyEvidence) -> Finding {
+    Finding::block(Protection::AiAnomaly, Reason::Anomaly(evidence))
 }
 
 const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
@@ -348,10 +364,10 @@ mod tests {
     }
 
     #[test]
-    fn guessing_paths_is_flagged_and_a_broken_page_is_not() {
+    fn misses_alone_are_no_proof() {
         let guess = |caused: bool| {
             let mut anomaly = anomaly();
-            for number in 0..40 {
+            for number in 0..400 {
                 let request = Exchange::get(&format!("/guess{number}")).at(f64::from(number));
                 let request = if caused {
                     request.header("host", "shop.example").header("referer", "https://shop.example/gallery")
@@ -360,9 +376,9 @@ mod tests {
                 };
                 anomaly.answer(&request, 404);
             }
-            anomaly.judge(&Exchange::get("/").at(41.0)).is_some()
+            anomaly.judge(&Exchange::get("/").at(401.0)).is_some()
         };
-        assert!(guess(false));
+        assert!(!guess(false));
         assert!(!guess(true));
     }
 

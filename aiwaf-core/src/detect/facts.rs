@@ -6,7 +6,9 @@ use crate::request::{Headers, Request, names_host};
 #[derive(Clone, Copy, Default)]
 pub(crate) struct KnownHeaders<'r> {
     accept: Option<&'r [u8]>,
+    accept_language: Option<&'r [u8]>,
     content_type: Option<&'r [u8]>,
+    cookie: Option<&'r [u8]>,
     host: Option<&'r [u8]>,
     origin: Option<&'r [u8]>,
     referer: Option<&'r [u8]>,
@@ -14,6 +16,7 @@ pub(crate) struct KnownHeaders<'r> {
     fetch_mode: Option<&'r [u8]>,
     fetch_site: Option<&'r [u8]>,
     requested_with: Option<&'r [u8]>,
+    user_agent: Option<&'r [u8]>,
 }
 
 impl<'r> KnownHeaders<'r> {
@@ -34,9 +37,15 @@ impl<'r> KnownHeaders<'r> {
     fn slot(&mut self, name: &[u8]) -> Option<&mut Option<&'r [u8]>> {
         let (slot, wanted): (_, &[u8]) = match name.len() {
             4 => (&mut self.host, b"host"),
-            6 if name.first().is_some_and(|byte| byte | 0x20 == b'a') => (&mut self.accept, b"accept"),
-            6 => (&mut self.origin, b"origin"),
+            6 => match name.first().map(|byte| byte | 0x20) {
+                Some(b'a') => (&mut self.accept, b"accept"),
+                Some(b'c') => (&mut self.cookie, b"cookie"),
+                _ => (&mut self.origin, b"origin"),
+            },
             7 => (&mut self.referer, b"referer"),
+            10 if name.first().is_some_and(|byte| byte | 0x20 == b'u') => {
+                (&mut self.user_agent, b"user-agent")
+            }
             12 => (&mut self.content_type, b"content-type"),
             14 => match name.last().map(|byte| byte | 0x20) {
                 Some(b't') => (&mut self.fetch_dest, b"sec-fetch-dest"),
@@ -45,6 +54,7 @@ impl<'r> KnownHeaders<'r> {
                 }
                 _ => (&mut self.fetch_site, b"sec-fetch-site"),
             },
+            15 => (&mut self.accept_language, b"accept-language"),
             16 => (&mut self.requested_with, b"x-requested-with"),
             _ => return None,
         };
@@ -80,38 +90,53 @@ impl Facts {
     pub(crate) const FORM: Self = Self(1 << 6);
     /// A script of a page sends it.
     pub(crate) const SENT_BY_SCRIPT: Self = Self(1 << 7);
-    /// The browser says that it is from this site, without saying from which page.
-    pub(crate) const SAYS_SAME_SITE: Self = Self(1 << 8);
+    /// The headers look like those of a browser: its kind of agent, and a language or fetch metadata, which no page can
+    /// make it leave out.
+    pub(crate) const BROWSER: Self = Self(1 << 8);
+    /// The request brings cookies.
+    pub(crate) const COOKIES: Self = Self(1 << 9);
+    /// The referer is a page of another site.
+    pub(crate) const FOREIGN_REFERER: Self = Self(1 << 11);
+    /// A `POST` of something that an HTML form can't send.
+    pub(crate) const OTHER_CONTENT: Self = Self(1 << 10);
 
     /// Works the facts out.
     pub(crate) fn of(request: &Request<'_>, headers: &KnownHeaders<'_>) -> Self {
         let mut facts = Self(0);
-        let mut set = |fact: Self, is: bool| facts.0 |= if is { fact.0 } else { 0 };
-        set(Self::GET, request.method == "GET");
-        match headers.fetch_site {
-            Some(site) => {
-                set(Self::FROM_OTHER_SITE, matches!(site, b"cross-site" | b"same-site"));
-                set(Self::FROM_PAGE, matches!(site, b"same-origin" | b"same-site" | b"cross-site"));
-                set(Self::FROM_OWN_SITE, matches!(site, b"same-origin" | b"same-site"));
-                set(Self::SAYS_SAME_SITE, site == b"same-origin");
-            }
-            None => {
-                let own_host = |referer| headers.host.and_then(|host| names_host(referer, host));
-                set(Self::FROM_OWN_SITE, headers.referer.and_then(own_host) == Some(true));
-                set(Self::SAYS_SAME_SITE, headers.origin.is_some());
-            }
+        facts.set(Self::GET, request.method == "GET");
+        if let Some(site) = headers.fetch_site {
+            facts.set(Self::FROM_OTHER_SITE, matches!(site, b"cross-site" | b"same-site"));
+            facts.set(Self::FROM_PAGE, matches!(site, b"same-origin" | b"same-site" | b"cross-site"));
+            facts.set(Self::FROM_OWN_SITE, matches!(site, b"same-origin" | b"same-site"));
+        } else {
+            let own_host = |referer| headers.host.and_then(|host| names_host(referer, host));
+            let is_own = headers.referer.and_then(own_host);
+            facts.set(Self::FROM_OWN_SITE, is_own == Some(true));
+            facts.set(Self::FOREIGN_REFERER, is_own == Some(false));
         }
+        let is_browsers = |agent: &[u8]| agent.starts_with(b"Mozilla/") || agent.starts_with(b"Opera/");
+        let says_more = headers.accept_language.is_some() || headers.fetch_site.is_some();
+        facts.set(Self::BROWSER, says_more && headers.user_agent.is_some_and(is_browsers));
+        facts.set(Self::COOKIES, headers.cookie.is_some_and(|cookie| !cookie.trim_ascii().is_empty()));
         let embedded = |destination: &[u8]| !matches!(destination, b"document" | b"empty" | b"");
-        set(Self::EMBEDDED, headers.fetch_dest.is_some_and(embedded));
+        facts.set(Self::EMBEDDED, headers.fetch_dest.is_some_and(embedded));
         match request.method {
-            "GET" => set(Self::NAVIGATION, is_navigation(headers)),
+            "GET" => facts.set(Self::NAVIGATION, is_navigation(headers)),
             "POST" => {
-                set(Self::FORM, is_form(headers));
-                set(Self::SENT_BY_SCRIPT, is_sent_by_script(headers));
+                let is_form = is_form(headers);
+                facts.set(Self::FORM, is_form);
+                facts.set(Self::OTHER_CONTENT, !is_form && headers.content_type.is_some());
+                let is_own = facts.has(Self::FROM_OWN_SITE);
+                let is_sent_by_script = is_sent_by_script(headers, is_own);
+                facts.set(Self::SENT_BY_SCRIPT, is_sent_by_script);
             }
             _ => {}
         }
         facts
+    }
+
+    fn set(&mut self, fact: Self, holds: bool) {
+        self.0 |= if holds { fact.0 } else { 0 };
     }
 
     /// Whether all of `facts` hold.
@@ -157,15 +182,17 @@ fn accepts_html(headers: &KnownHeaders<'_>) -> bool {
     })
 }
 
-/// Whether a script of a page sends the form: it says so itself, or it is text that no HTML form would expect to be
-/// answered by anything but a page (a beacon of a browser that says nothing about it).
-fn is_sent_by_script(headers: &KnownHeaders<'_>) -> bool {
+/// Whether a script of a page sends the form: the browser says so, the script says so and names a page of this site, or it
+/// is text that no HTML form would expect to be answered by anything but a page (a beacon of a browser that says nothing
+/// about it).
+fn is_sent_by_script(headers: &KnownHeaders<'_>, is_from_own_site: bool) -> bool {
     match headers.fetch_mode {
         Some(mode) if mode != b"navigate" => return true,
         Some(_) => return false,
         None => {}
     }
-    headers.requested_with.is_some()
+    // Any program can send this header.
+    (headers.requested_with.is_some() && is_from_own_site)
         || (media_type(headers).is_some_and(|media| media.eq_ignore_ascii_case(b"text/plain"))
             && headers.accept.is_some()
             && !accepts_html(headers))
@@ -188,13 +215,16 @@ mod tests {
     fn every_known_header_has_its_slot_in_any_case() {
         for name in [
             "accept",
+            "accept-language",
             "content-type",
+            "cookie",
             "host",
             "origin",
             "referer",
             "sec-fetch-dest",
             "sec-fetch-mode",
             "sec-fetch-site",
+            "user-agent",
             "x-requested-with",
         ] {
             for name in [name.to_owned(), name.to_uppercase()] {
@@ -213,7 +243,7 @@ mod tests {
     fn cause_is_read_from_fetch_metadata_before_the_referer() {
         let cross = facts("GET", &[("sec-fetch-site", "cross-site"), ("origin", "null")]);
         assert!(cross.has(Facts::FROM_OTHER_SITE) && cross.has(Facts::FROM_PAGE));
-        assert!(!cross.has(Facts::FROM_OWN_SITE) && !cross.has(Facts::SAYS_SAME_SITE));
+        assert!(!cross.has(Facts::FROM_OWN_SITE));
         let own = facts("GET", &[("host", "a.example"), ("referer", "https://A.example/x")]);
         assert!(own.has(Facts::FROM_OWN_SITE) && !own.has(Facts::FROM_PAGE));
         let other = facts("GET", &[("host", "a.example"), ("referer", "https://b.example/a.example")]);

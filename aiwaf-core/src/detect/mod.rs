@@ -323,6 +323,8 @@ pub struct Response<'r> {
     pub(crate) is_new_path: bool,
     /// Keywords that detectors have learned from it.
     pub(crate) learned: RefCell<Vec<KeywordEntry>>,
+    /// What the response has shown of its client: evidence, too late to refuse anything.
+    pub(crate) finding: RefCell<Option<Finding>>,
 }
 
 impl Response<'_> {
@@ -366,6 +368,11 @@ impl Response<'_> {
         if !keywords.is_empty() {
             self.learned.borrow_mut().extend(keywords);
         }
+    }
+
+    /// Adds the evidence of a finding to the client's points.
+    pub(crate) fn note(&self, finding: Finding) {
+        *self.finding.borrow_mut() = Some(finding);
     }
 
     /// Number of different blocked keywords in path and query.

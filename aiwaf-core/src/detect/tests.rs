@@ -198,6 +198,7 @@ impl Exchange {
                 site: &self.site(context.path_hash),
                 is_new_path: true,
                 learned: RefCell::default(),
+                finding: RefCell::default(),
             })
         })
     }

@@ -1,6 +1,7 @@
 //! Building an engine: what it runs on, checked.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use super::statistics::Counters;
 use super::{Detectors, Engine};
@@ -159,6 +160,7 @@ impl EngineBuilder {
         }
         let snapshot_settings = SnapshotSettings {
             exempt_keywords: settings.ip_keyword_block.exempt_keywords.clone(),
+            learned_ttl: Some(settings.ip_keyword_block.learned_ttl),
             exempt_paths: settings.exemptions.exempt_paths.clone(),
             nat64_prefixes: settings.client.nat64_prefixes.clone(),
         };
@@ -204,11 +206,12 @@ impl EngineBuilder {
             countries: self.countries,
             clients: ClientTable::new(max_clients, settings.client.max_memory_mib << 20),
             site: SitePaths::new(SITE_PATHS),
-            lists: LiveLists::new(self.lists, snapshot_settings, self.sink),
+            lists: LiveLists::new(self.lists, snapshot_settings, settings.bans.max_automatic, self.sink),
             bans: Bans::new(settings.bans.clone(), settings.client.ipv6_prefix),
             path_rules: PathRules::new(&settings.path_rules),
             routes,
             counters: Counters::default(),
+            keyword_refreshed: AtomicI64::new(i64::MIN),
             settings,
         })
     }

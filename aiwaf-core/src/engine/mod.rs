@@ -13,13 +13,16 @@ pub use statistics::Statistics;
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
+use ipnet::IpNet;
 use smallvec::SmallVec;
 
 use self::judging::Subject;
 use self::record::ClientRecord;
 use crate::bans::Bans;
-use crate::client::{ClientKey, ClientTable, Identity};
+use crate::bans::ledger::EvidenceReport;
+use crate::client::{ClientKey, ClientTable, Identity, canonical_network};
 use crate::country::CountryCode;
 use crate::decode::{Buffer, normalize_path};
 use crate::detect::ai_anomaly::AnomalyModel;
@@ -36,8 +39,9 @@ use crate::request::{Outcome, Request};
 use crate::settings::Settings;
 use crate::site_paths::SitePaths;
 use crate::state::hash_text;
+use crate::timestamp::Timestamp;
 use crate::transaction::{Judgement, RequestMemory, Transaction};
-use crate::verdict::{BanWeight, Finding, Reason, Verdict};
+use crate::verdict::{Finding, Reason, Verdict};
 
 /// Decides about requests, and learns from their responses.
 ///
@@ -60,10 +64,11 @@ use crate::verdict::{BanWeight, Finding, Reason, Verdict};
 /// assert!(transaction.is_allowed());
 /// engine.response(&mut transaction, &request, &Outcome::new(200, Duration::from_millis(3)));
 ///
-/// let probe = request.with_uri("/.env");
-/// let verdict = engine.inspect(&probe);
+/// let verdict = engine.inspect(&request.with_uri("/.env"));
 /// assert_eq!(verdict.finding.unwrap().reason.to_string(), "Keyword block: .env");
-/// assert!(!engine.inspect(&request).is_allowed(), "a client that probes is banned");
+/// assert!(engine.inspect(&request).is_allowed(), "one request that a link can cause bans nobody");
+/// let probes: Vec<_> = (0..10).map(|number| engine.inspect(&request.with_uri(&format!("/{number}/.env")))).collect();
+/// assert!(probes.iter().any(|verdict| verdict.ban.is_some()), "a client that keeps probing is banned");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Engine {
@@ -79,6 +84,8 @@ pub struct Engine {
     path_rules: PathRules,
     routes: Routes,
     counters: statistics::Counters,
+    /// When the last sighting of a learned keyword was noted, in seconds since 1970.
+    keyword_refreshed: AtomicI64,
 }
 
 /// Generates the set of detectors, and the phases, from the registration table.
@@ -277,6 +284,7 @@ impl Engine {
             }
         }
         self.put_in_force(context.client, judgement);
+        self.refresh_keyword(&subject, judgement);
         judgement.is_shadow_blocked = judgement.verdict.is_shadow_blocked();
         judgement.wants_body = judgement.verdict.is_allowed() && self.reads_body(context.applied.protections);
     }
@@ -319,7 +327,7 @@ impl Engine {
         let subject = Subject { context, request, snapshot: &self.lists.snapshot() };
         if judgement.wants_body && self.is_due(Protection::AttackSignatures, &subject, judgement) {
             let finding = Finding::block(Protection::AttackSignatures, Reason::UndecodableBody(problem));
-            self.note_unlocked(&subject, judgement, finding.with_weight(BanWeight::Nothing));
+            self.note_unlocked(&subject, judgement, finding);
             judgement.wants_body = judgement.verdict.is_allowed();
         }
     }
@@ -353,7 +361,9 @@ impl Engine {
             site: &self.site,
             is_new_path: false,
             learned: RefCell::default(),
+            finding: RefCell::default(),
         };
+        let subject = Subject { context, request, snapshot };
         self.clients.update(context.client, |record| {
             if paths_are_learned {
                 let is_success = is_get && (200..400).contains(&outcome.status);
@@ -362,7 +372,11 @@ impl Engine {
                     self.site.note(context.path_hash, context.client, is_success, shows_page);
             }
             self.show_response(applied, &response, record);
+            if let Some(finding) = response.finding.take() {
+                self.note_response(&subject, record, judgement, finding);
+            }
         });
+        self.put_in_force(context.client, judgement);
         if !self.monitored.contains(Protection::AiAnomaly) {
             for keyword in response.learned.take() {
                 self.lists.record(ListChange::AddKeyword(keyword));
@@ -456,6 +470,44 @@ impl Engine {
     /// the lists are; a network that stands on the blacklist already keeps the ban that ends last.
     pub fn publish_additions(&self, bans: &[BlacklistEntry], contained: u64) {
         self.lists.publish_additions(bans, contained);
+    }
+
+    /// What is known of a client at `time`, for people: points toward a ban, and what they came from. `None` if it was
+    /// never flagged. Costs a look-up.
+    pub fn evidence_of(&self, address: IpAddr, time: Timestamp) -> Option<EvidenceReport> {
+        let client = ClientKey::new(address, self.settings.client.ipv6_prefix);
+        self.clients
+            .get(client, |record| record.rare.as_ref().map(|rare| self.bans.report(&rare.offenses, time)))
+            .flatten()
+    }
+
+    /// Forgives the clients of a network: their points and earlier bans are forgotten, and bans of theirs that are not on
+    /// the published lists yet are lifted. Costs a pass over all clients unless the network is that of one client.
+    ///
+    /// A client whose ban was removed from the lists is forgiven without this, when it is flagged again.
+    pub fn forgive(&self, network: IpNet) {
+        let network = canonical_network(network);
+        let prefix = self.settings.client.ipv6_prefix;
+        let forgive = |record: &mut ClientRecord| {
+            if let Some(rare) = &mut record.rare {
+                rare.offenses.forgive();
+                rare.shadow = record::Shadow::default();
+            }
+        };
+        let client = ClientKey::new(network.addr(), prefix);
+        if client.network(prefix).contains(&network) {
+            self.clients.get(client, forgive);
+        } else {
+            self.clients.for_each(|client, record| {
+                if network.contains(&client.network(prefix)) {
+                    forgive(record);
+                }
+            });
+        }
+        self.lists.lift_recent(|client| {
+            let banned = client.network(prefix);
+            network.contains(&banned) || banned.contains(&network)
+        });
     }
 
     /// Replaces the model that `ai_anomaly` scores with; `None` scores without one.

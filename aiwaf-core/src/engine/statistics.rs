@@ -51,6 +51,11 @@ impl Counters {
         self.enforced.get(finding.protection.index()).map(add);
     }
 
+    /// Counts bans that responses caused.
+    pub(super) fn count_bans(&self, bans: u64) {
+        self.bans.fetch_add(bans, Ordering::Relaxed);
+    }
+
     /// Counts a finding of a protection in monitor mode.
     pub(super) fn count_monitored(&self, finding: &Finding) {
         self.monitored.get(finding.protection.index()).map(add);

@@ -9,6 +9,7 @@ use super::entry::{
     BlacklistEntry, CountryEntry, KeywordEntry, KeywordSource, ListChange, ListName, Lists,
     PathExemptionEntry, WhitelistEntry,
 };
+use crate::bans::MAX_AUTOMATIC_BANS;
 use crate::client::canonical_network;
 use crate::country::CountryCode;
 use crate::timestamp::Timestamp;
@@ -31,6 +32,47 @@ impl Lists {
     /// # Ok::<(), aiwaf_core::InvalidNetwork>(())
     /// ```
     pub fn apply(&mut self, changes: &[ListChange]) -> Vec<bool> {
+        self.apply_within(changes, MAX_AUTOMATIC_BANS)
+    }
+
+    /// As [`apply`](Self::apply), with a maximum number of automatic bans (`bans.max_automatic`; `apply` has its default,
+    /// 200,000). When a change adds one beyond that, the least valuable are removed, those of the fewest offences that
+    /// expire first, and a sixteenth more, so that this is rare. A longer list can still be read and shrunk: nothing is
+    /// removed unless an automatic ban is added.
+    pub fn apply_within(&mut self, changes: &[ListChange], max_automatic: usize) -> Vec<bool> {
+        let results = self.apply_all(changes);
+        let is_grown = |(change, &is_change): (&ListChange, &bool)| {
+            is_change && matches!(change, ListChange::AddBlacklist(entry) if entry.source.is_automatic())
+        };
+        if self.blacklist.len() > max_automatic && changes.iter().zip(&results).any(is_grown) {
+            self.evict_automatic_bans(max_automatic);
+        }
+        results
+    }
+
+    /// Leaves `max` automatic bans, or fewer.
+    fn evict_automatic_bans(&mut self, max: usize) {
+        let mut automatic: Vec<(u32, Timestamp, usize)> = self
+            .blacklist
+            .iter()
+            .enumerate()
+            .filter(|(_, ban)| ban.source.is_automatic())
+            .map(|(slot, ban)| (ban.offences, ban.expires.unwrap_or(END_OF_TIME), slot))
+            .collect();
+        if automatic.len() <= max {
+            return;
+        }
+        let surplus = (automatic.len() - max + max / 16).min(automatic.len());
+        automatic.sort_unstable();
+        let evicted: HashSet<usize> = automatic.iter().take(surplus).map(|&(_, _, slot)| slot).collect();
+        let mut slot = 0;
+        self.blacklist.retain(|_| {
+            slot += 1;
+            !evicted.contains(&(slot - 1))
+        });
+    }
+
+    fn apply_all(&mut self, changes: &[ListChange]) -> Vec<bool> {
         let indexed = changes.len() > SCANNED_CHANGES;
         let mut whitelist = Table::new(&mut self.whitelist, indexed);
         let mut blacklist = Table::new(&mut self.blacklist, indexed);
@@ -69,6 +111,9 @@ impl Lists {
             .collect()
     }
 }
+
+/// When a ban without an end expires, for the order.
+const END_OF_TIME: Timestamp = Timestamp::from_unix_micros(i64::MAX);
 
 /// Up to so many changes it is cheaper to scan a list for each than to index it.
 const SCANNED_CHANGES: usize = 8;
@@ -281,7 +326,15 @@ impl Keyed for KeywordEntry {
     fn succeed(self, old: &Self) -> Self {
         match self.source {
             KeywordSource::Manual => self,
-            KeywordSource::Learned => Self { count: old.count.saturating_add(self.count), ..old.clone() },
+            KeywordSource::Learned => {
+                let count = old.count.saturating_add(self.count);
+                // The time of a learned keyword is that of its last sighting.
+                let added = match old.source {
+                    KeywordSource::Learned => old.added.max(self.added),
+                    KeywordSource::Manual => old.added,
+                };
+                Self { count, added, ..old.clone() }
+            }
         }
     }
 }
@@ -400,6 +453,41 @@ mod tests {
         assert_eq!(left, [net("10.0.0.1"), net("10.0.0.3")]);
     }
 
+    #[test]
+    fn automatic_bans_are_capped_and_manual_ones_are_not() {
+        let mut lists = Lists::default();
+        let address = |number: u32| std::net::Ipv4Addr::from(0x0a00_0000 | number).to_string();
+        let manual: Vec<_> = (0..300)
+            .map(|number| ListChange::AddBlacklist(ban(&address(number), BanSource::Manual, None)))
+            .collect();
+        lists.apply_within(&manual, 100);
+        let repeated = BlacklistEntry { offences: 2, ..ban(&address(1000), AUTOMATIC, Some(1)) };
+        lists.apply_within(&[ListChange::AddBlacklist(repeated)], 100);
+        for number in 0..1000u32 {
+            let entry = ban(&address(2000 + number), AUTOMATIC, Some(i64::from(number) + 10));
+            lists.apply_within(&[ListChange::AddBlacklist(entry)], 100);
+            let automatic = lists.blacklist.iter().filter(|ban| ban.source.is_automatic()).count();
+            assert!(automatic <= 100, "{number}: {automatic}");
+        }
+        let has = |number| lists.blacklist.iter().any(|ban| ban.network == net(&address(number)));
+        assert!((0..300).all(has), "manual");
+        assert!(has(1000), "repeated");
+        assert!(!has(2000) && has(2999), "what expires first goes first");
+    }
+
+    #[test]
+    fn list_over_its_bound_can_be_shrunk() {
+        let mut lists = Lists::default();
+        let address = |number: u32| std::net::Ipv4Addr::from(0x0a00_0000 | number).to_string();
+        lists.blacklist = (0..500).map(|number| ban(&address(number), AUTOMATIC, Some(9))).collect();
+        let removal = ListChange::RemoveBlacklist(net(&address(7)));
+        assert_eq!(lists.apply_within(&[removal], 100), [true]);
+        assert_eq!(lists.blacklist.len(), 499);
+        lists.apply_within(&[ListChange::AddBlacklist(ban("192.0.2.1", AUTOMATIC, Some(99)))], 100);
+        assert!(lists.blacklist.len() <= 100);
+        assert!(lists.blacklist.iter().any(|ban| ban.network == net("192.0.2.1")));
+    }
+
     /// What the documentation of [`ListChange`] says, as plainly as it can be written, one change at a time.
     fn model(lists: &mut Lists, change: &ListChange) -> bool {
         let before = lists.clone();
@@ -437,7 +525,12 @@ mod tests {
             ListChange::RemoveEndedBans(time) => lists.blacklist.retain(|old| old.is_active(time)),
             ListChange::AddKeyword(new) => {
                 match lists.keywords.iter_mut().find(|old| old.keyword == new.keyword) {
-                    Some(old) if new.source == KeywordSource::Learned => old.count += new.count,
+                    Some(old) if new.source == KeywordSource::Learned => {
+                        if new.count > 0 && old.source == KeywordSource::Learned {
+                            old.added = old.added.max(new.added);
+                        }
+                        old.count += new.count;
+                    }
                     Some(old) if old.source == new.source && old.count == new.count => {}
                     Some(old) => *old = new,
                     None => lists.keywords.push(new),

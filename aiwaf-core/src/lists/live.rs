@@ -25,6 +25,8 @@ pub(crate) struct LiveLists {
     /// Spares most requests the look into an empty map.
     any_recent: AtomicBool,
     home: Home,
+    /// Maximum number of automatic bans on the lists that are kept here.
+    max_automatic: usize,
 }
 
 /// Where changes are kept.
@@ -45,12 +47,18 @@ struct RecentBan {
 const MAX_RECENT_BANS: usize = 200_000;
 
 impl LiveLists {
-    pub(crate) fn new(lists: Lists, settings: SnapshotSettings, sink: Option<Arc<dyn ChangeSink>>) -> Self {
+    pub(crate) fn new(
+        lists: Lists,
+        settings: SnapshotSettings,
+        max_automatic: usize,
+        sink: Option<Arc<dyn ChangeSink>>,
+    ) -> Self {
         Self {
             snapshot: ArcSwap::from_pointee(Snapshot::new(&lists, &settings)),
             settings,
-            recent: BoundedMap::new(MAX_RECENT_BANS),
+            recent: BoundedMap::new(max_automatic.min(MAX_RECENT_BANS)),
             any_recent: AtomicBool::new(false),
+            max_automatic,
             home: sink.map_or_else(|| Home::Here(Mutex::new(lists)), Home::Elsewhere),
         }
     }
@@ -83,7 +91,7 @@ impl LiveLists {
                 // Under one lock, as above.
                 let mut own = own.lock();
                 let changes: Vec<_> = bans.iter().cloned().map(ListChange::AddBlacklist).collect();
-                own.apply(&changes);
+                own.apply_within(&changes, self.max_automatic);
                 self.snapshot.store(Arc::new(self.snapshot.load().with(bans)));
             }
         }
@@ -117,6 +125,11 @@ impl LiveLists {
             let sequence = sink.submit(ListChange::AddBlacklist(entry));
             self.recent.get(&client, |ban| ban.sequence = sequence);
         }
+    }
+
+    /// Lifts the bans of clients that are not published yet.
+    pub(crate) fn lift_recent(&self, is_lifted: impl Fn(ClientKey) -> bool) {
+        self.recent.retain(|client, _| !is_lifted(*client));
     }
 
     /// The ban of a client that is in force or was in force last, with `look` at it.

@@ -16,6 +16,6 @@ pub use entry::{
 };
 pub use port::ChangeSink;
 
-pub(crate) use keyword_set::{KeywordClass, MAX_KEYWORD, fold};
+pub(crate) use keyword_set::{KeywordClass, KeywordHit, MAX_KEYWORD, fold};
 pub(crate) use live::LiveLists;
 pub(crate) use snapshot::{BanRecord, Snapshot, SnapshotSettings};

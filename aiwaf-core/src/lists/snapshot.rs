@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipnet::IpNet;
 
@@ -64,6 +65,8 @@ pub(crate) struct Compiled {
 pub(crate) struct SnapshotSettings {
     /// Keywords that never count.
     pub(crate) exempt_keywords: Vec<String>,
+    /// How long learned keywords count; `None` is for good.
+    pub(crate) learned_ttl: Option<Duration>,
     /// Exempt paths; `None` takes the defaults.
     pub(crate) exempt_paths: Option<Vec<String>>,
     /// Prefixes of NAT64 beside the well-known one.
@@ -93,7 +96,7 @@ impl Snapshot {
                 lists.whitelist.iter().map(|entry| (canonical(entry.network), ())),
                 |()| 0,
             ),
-            keywords: KeywordSet::new(&lists.keywords, &settings.exempt_keywords),
+            keywords: KeywordSet::new(&lists.keywords, &settings.exempt_keywords, settings.learned_ttl),
             countries: lists.geo_blocked_countries.iter().map(|entry| entry.country).collect(),
             exempt_paths: ExemptPaths::new(settings.exempt_paths.as_deref(), exempted),
             nat64_prefixes: settings.nat64_prefixes.clone(),

@@ -20,7 +20,11 @@ impl Settings {
         self.check_forwarding()?;
         within("client.max_memory_mib", self.client.max_memory_mib, 16..=65_536)?;
         self.check_custom_protections()?;
+        within("bans.threshold", self.bans.threshold, 1.0..=1000.0)?;
+        seconds_within("bans.half_life", self.bans.half_life, 1..=day)?;
         seconds_within("bans.window", self.bans.window, 1..=day)?;
+        seconds_within("bans.short_duration", self.bans.short_duration, 1..=day)?;
+        within("bans.max_automatic", self.bans.max_automatic, 100..=10_000_000)?;
         seconds_within("bans.duration", self.bans.duration, 0..=3650 * day)?;
         seconds_within(
             "bans.max_duration",
@@ -31,7 +35,7 @@ impl Settings {
         let info_bytes = self.bans.extended_request_info_max_bytes;
         within("bans.extended_request_info_max_bytes", info_bytes, 256..=16_384)?;
         for protection in Protection::ALL {
-            within(&format!("{protection}.ban_after"), self.ban_after(protection), 0..=1000)?;
+            within(&format!("{protection}.ban_after"), self.ban_after(protection).unwrap_or(0), 0..=1000)?;
         }
 
         self.check_detectors()?;

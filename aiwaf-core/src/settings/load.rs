@@ -324,6 +324,20 @@ mod tests {
     }
 
     #[test]
+    fn ban_after_is_evidence_or_a_number() {
+        let ban_after =
+            |value: &str| load(&[("AIWAF_HONEYPOT_BAN_AFTER", value)]).map(|set| set.honeypot.ban_after);
+        assert_eq!(ban_after("3").unwrap(), Some(3));
+        assert_eq!(ban_after("evidence").unwrap(), None);
+        let text = ban_after("many").unwrap_err().to_string();
+        assert!(text.contains("expected \"evidence\", or the number of matches"), "{text}");
+        let file = ("aiwaf.toml", "[honeypot]\nban_after = 1\n[uuid_tamper]\nban_after = \"evidence\"");
+        let settings = Settings::load(Some(file), []).unwrap();
+        assert_eq!((settings.honeypot.ban_after, settings.uuid_tamper.ban_after), (Some(1), None));
+        assert!(Settings::load(Some(("aiwaf.toml", "[honeypot]\nban_after = -1")), []).is_err());
+    }
+
+    #[test]
     fn the_switch_between_csv_and_memory_yields_to_a_store() {
         assert_eq!(load(&[("AIWAF_USE_CSV", "false")]).unwrap().storage.url(), "memory:");
         assert_eq!(load(&[("AIWAF_USE_CSV", "true")]).unwrap().storage.url(), "csv:aiwaf_data");

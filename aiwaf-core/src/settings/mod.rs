@@ -47,7 +47,7 @@ macro_rules! define_settings {
             pub client: ClientSettings,
             /// `[storage]`: where the lists are stored.
             pub storage: StorageSettings,
-            /// `[bans]`: how hits add up to bans.
+            /// `[bans]`: how evidence adds up to bans.
             pub bans: BanSettings,
             /// `[exemptions]`: which paths are exempt.
             pub exemptions: ExemptionSettings,
@@ -105,8 +105,8 @@ pub struct ProtectionSettings {
     /// Modes of the service's own protections, by name; built-in ones have a section with a `mode`. Default: enforce.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub modes: BTreeMap<Protection, Mode>,
-    /// Number of hits within `bans.window` after which a protection of the service's own bans the client, by name; 0 is
-    /// never. Default: 0.
+    /// Number of matches within `bans.window` after which a protection of the service's own bans the client, by name; 0
+    /// never bans. Default: not set, which is by the evidence of its findings.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub ban_after: BTreeMap<Protection, u32>,
 }
@@ -328,12 +328,12 @@ impl Settings {
         }
     }
 
-    /// Number of hits that ban a client; 0 is never.
-    pub fn ban_after(&self, protection: Protection) -> u32 {
+    /// Number of matches that ban a client, if a person has set it; 0 never bans, `None` is by evidence.
+    pub fn ban_after(&self, protection: Protection) -> Option<u32> {
         match protection {
-            Protection::Logging => 0,
-            Protection::Custom(_) => self.protections.ban_after.get(&protection).copied().unwrap_or(0),
-            _ => self.section(protection).map_or(0, |section| section.ban_after),
+            Protection::Logging => Some(0),
+            Protection::Custom(_) => self.protections.ban_after.get(&protection).copied(),
+            _ => self.section(protection)?.ban_after,
         }
     }
 }
@@ -341,5 +341,5 @@ impl Settings {
 /// What the section of every built-in protection has.
 struct Section {
     mode: Mode,
-    ban_after: u32,
+    ban_after: Option<u32>,
 }

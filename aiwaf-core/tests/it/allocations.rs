@@ -44,7 +44,7 @@ fn an_allowed_clean_get_allocates_nothing() {
 
 #[test]
 fn blocked_client_allocates_nothing() {
-    let engine = Engine::builder().build().unwrap();
+    let engine = crate::visit::strict();
     let now = Timestamp::from_unix_seconds(1.7e9);
     let request = Request::new([203, 0, 113, 9].into(), now).with_method("GET").with_headers(&BROWSER);
     assert!(engine.inspect(&request.with_uri("/.env")).ban.is_some());

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use aiwaf_core::{Engine, Protection, Verdict};
 
-use crate::visit::{Visit, client, only, reason, standard};
+use crate::visit::{Visit, client, only, standard};
 
 #[test]
-fn a_scanner_that_never_repeats_a_path_is_limited_and_flagged() {
+fn client_that_never_repeats_a_path_is_limited_and_misses_alone_are_no_proof() {
     let scan = |engine: &Engine| -> Vec<Verdict> {
         (0..300)
             .map(|number| {
@@ -18,15 +18,9 @@ fn a_scanner_that_never_repeats_a_path_is_limited_and_flagged() {
     let limited = scan(&only(&[Protection::RateLimit]));
     assert_eq!(limited.iter().filter(|verdict| verdict.is_allowed()).count(), 100);
 
+    // A search engine, a link checker, a registry, a build tool that looks into several repositories.
     let engine = only(&[Protection::IpKeywordBlock, Protection::AiAnomaly]);
-    let flagged = scan(&engine);
-    assert_eq!(flagged.iter().filter(|verdict| verdict.is_allowed()).count(), 30);
-    assert!(
-        reason(&flagged[30]).unwrap().starts_with("AI anomaly + suspicious patterns"),
-        "{:?}",
-        flagged[30]
-    );
-    assert!(flagged[30].ban.is_some());
+    assert!(scan(&engine).iter().all(|verdict| verdict.is_allowed() && verdict.ban.is_none()));
 }
 
 #[test]
@@ -163,12 +157,12 @@ fn a_crawl_by_googlebot_passes() {
 #[test]
 fn a_flag_ends_with_its_window_if_nothing_bans() {
     let mut settings = aiwaf_core::Settings::default();
-    settings.ai_anomaly.ban_after = 0;
+    settings.ai_anomaly.ban_after = Some(0);
     let engine = Engine::builder().settings(settings).only([Protection::AiAnomaly]).build().unwrap();
-    for number in 0..30 {
-        Visit::get(format!("/old/{number}")).at(f64::from(number)).exchange(&engine, 404);
+    for number in 0..5 {
+        Visit::get(format!("/cgi-bin/{number}")).at(f64::from(number)).exchange(&engine, 404);
     }
     let window = Duration::from_mins(5).as_secs_f64();
-    assert!(!Visit::get("/").at(29.0 + window - 1.0).inspect(&engine).is_allowed());
-    assert!(Visit::get("/").at(29.0 + window).inspect(&engine).is_allowed());
+    assert!(!Visit::get("/").at(4.0 + window - 1.0).inspect(&engine).is_allowed());
+    assert!(Visit::get("/").at(4.0 + window).inspect(&engine).is_allowed());
 }

@@ -8,7 +8,7 @@ use aiwaf_core::{
     parse_network,
 };
 
-use crate::visit::{Visit, client, second};
+use crate::visit::{Visit, client, second, strict_settings};
 
 #[test]
 fn of_one_client_on_64_threads_exactly_the_limit_passes() {
@@ -68,7 +68,8 @@ impl ChangeSink for Numbering {
 
 #[test]
 fn bans_survive_publishing_that_does_not_contain_them() {
-    let engine = Engine::builder().sink(Arc::new(Numbering::default())).build().unwrap();
+    let engine =
+        Engine::builder().settings(strict_settings()).sink(Arc::new(Numbering::default())).build().unwrap();
     std::thread::scope(|threads| {
         threads.spawn(|| (0..50).for_each(|_| engine.publish(&Lists::default(), 0)));
         for thread in 0..4u8 {

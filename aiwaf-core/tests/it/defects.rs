@@ -5,7 +5,7 @@ use aiwaf_core::{
     WhitelistEntry, parse_network,
 };
 
-use crate::visit::{FIREFOX, Visit, client, standard};
+use crate::visit::{FIREFOX, Visit, client, standard, strict, strict_settings};
 
 fn whitelisting(network: &str) -> Lists {
     let network = parse_network(network).unwrap();
@@ -17,7 +17,7 @@ fn whitelisting(network: &str) -> Lists {
 
 #[test]
 fn original_defect_01_the_sender_is_banned_and_not_whom_a_header_names() {
-    let engine = standard();
+    let engine = strict();
     let ban = Visit::get("/x.php").header("x-forwarded-for", "8.8.8.8").inspect(&engine).ban.unwrap();
     assert_eq!(ban.network.to_string(), "203.0.113.1/32");
     assert!(Visit::get("/").from([8, 8, 8, 8].into()).inspect(&engine).is_allowed());
@@ -103,7 +103,7 @@ fn original_defect_08_default_exemptions_are_no_way_around() {
     }
     let applied = Visit::get("/admin.phpXcss").inspect(&standard()).applied;
     assert!(applied.contains(Protection::RateLimit), "the dot of *.css is a dot");
-    let engine = standard();
+    let engine = strict();
     Visit::get("/.env").inspect(&engine);
     for path in ["/static/x.css", "/favicon.ico", "/health"] {
         assert!(!Visit::get(path).at(1.0).inspect(&engine).is_allowed(), "{path}");
@@ -133,7 +133,7 @@ fn original_defect_13_whitelist_and_exemptions_hold_for_forms_and_identifiers() 
 
 #[test]
 fn original_defect_13_bans_end() {
-    let engine = standard();
+    let engine = strict();
     assert!(!Visit::get("/.env").inspect(&engine).is_allowed());
     assert!(!Visit::get("/").at(86_399.0).inspect(&engine).is_allowed());
     assert!(Visit::get("/").at(86_400.0).inspect(&engine).is_allowed());
@@ -184,7 +184,11 @@ fn original_defect_17_identifiers() {
 }
 
 fn standard_with_items() -> Engine {
-    Engine::builder().route("/items/{uuid}", RoutePolicy::default()).build().unwrap()
+    Engine::builder()
+        .settings(strict_settings())
+        .route("/items/{uuid}", RoutePolicy::default())
+        .build()
+        .unwrap()
 }
 
 #[test]
@@ -193,7 +197,7 @@ fn original_defect_18_the_order_is_fixed() {
     let order: Vec<_> = (0..5)
         .map(|disabled| {
             let disabled = Protection::ALL.into_iter().take(disabled);
-            let engine = Engine::builder().disable(disabled).build().unwrap();
+            let engine = Engine::builder().settings(strict_settings()).disable(disabled).build().unwrap();
             everything_wrong().inspect(&engine).finding.unwrap().protection.name()
         })
         .collect();

@@ -14,6 +14,8 @@ mod defects;
 #[cfg(test)]
 mod evasion;
 #[cfg(test)]
+mod evidence;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod lists;
@@ -29,5 +31,8 @@ mod properties;
 mod selection;
 #[cfg(test)]
 mod signatures;
+#[cfg(test)]
+mod simulated_day;
+#[cfg(test)]
 #[cfg(test)]
 mod visit;

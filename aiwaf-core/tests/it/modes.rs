@@ -72,12 +72,13 @@ fn engine(mode: Mode) -> Engine {
     settings.bans.duration = Duration::from_mins(1);
     settings.bans.max_duration = Duration::from_secs(200);
     settings.bans.forgive_after = Duration::from_mins(5);
-    settings.ip_keyword_block.ban_after = 3;
-    settings.uuid_tamper.ban_after = 2;
+    settings.ip_keyword_block.ban_after = Some(3);
+    settings.uuid_tamper.parameters = vec!["uuid".into()];
+    settings.uuid_tamper.ban_after = Some(2);
     settings.uuid_tamper.guess_limit = 4;
-    settings.header_validation.ban_after = 5;
-    settings.geo_block.ban_after = 7;
-    settings.attack_signatures.ban_after = 4;
+    settings.header_validation.ban_after = Some(5);
+    settings.geo_block.ban_after = Some(7);
+    settings.attack_signatures.ban_after = Some(4);
     settings.geo_block.blocked_countries = vec!["XX".parse().unwrap()];
     settings.ai_anomaly.window = Duration::from_secs(30);
     settings.ai_anomaly.learn_keywords = false;
@@ -148,14 +149,15 @@ fn one_monitored_protection_leaves_the_others_in_force() {
 fn what_is_only_watched_does_not_make_a_real_ban_longer() {
     let mut settings = Settings::default();
     settings.header_validation.mode = Mode::Monitor;
-    settings.header_validation.ban_after = 1;
+    settings.ip_keyword_block.ban_after = Some(1);
+    settings.header_validation.ban_after = Some(1);
     let engine = Engine::builder().settings(settings).build().unwrap();
     for second in 0..5 {
         let visit = Visit::get("/").header("user-agent", "curl/8.5").at(f64::from(second));
         assert!(visit.exchange(&engine, 200).is_allowed());
     }
     let ban = Visit::get("/x.php").at(10.0).inspect(&engine).ban.unwrap();
-    assert_eq!((ban.offences, ban.expires), (1, Some(crate::visit::second(86_410.0))));
+    assert_eq!((ban.offences, ban.expires), (1, Some(crate::visit::second(3_610.0))));
 }
 
 #[test]

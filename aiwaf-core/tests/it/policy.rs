@@ -167,6 +167,7 @@ fn limits_of_a_rule_are_counted_apart() {
 #[test]
 fn an_exempt_path_is_no_way_in_for_the_banned_unless_a_route_says_so() {
     let engine = Engine::builder()
+        .settings(crate::visit::strict_settings())
         .lists(exempting(&["/open/"]))
         .route("/health", RoutePolicy::exempt())
         .build()

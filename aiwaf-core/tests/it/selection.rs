@@ -7,7 +7,7 @@ use aiwaf_core::{
     CountryCode, CountryLookup, Engine, EngineBuilder, Mode, Preset, Protection, ProtectionSet, Settings,
 };
 
-use crate::visit::{Visit, standard};
+use crate::visit::{Visit, strict, strict_settings};
 
 fn names(builder: EngineBuilder) -> Vec<&'static str> {
     builder.build().unwrap().enabled_protections().iter().map(Protection::name).collect()
@@ -96,10 +96,14 @@ fn each_protection_objects_to_its_own_and_to_nothing_else() {
     for (protection, before, offence) in offences() {
         // A scanner's agent and a quote in an identifier are signatures of attacks as well.
         let signatures = Protection::AttackSignatures;
-        let others = || Engine::builder().disable((protection != signatures).then_some(signatures));
+        let others = || {
+            Engine::builder()
+                .settings(strict_settings())
+                .disable((protection != signatures).then_some(signatures))
+        };
         for (engine, denies) in [
-            (standard(), true),
-            (Engine::builder().only([protection]).build().unwrap(), true),
+            (strict(), true),
+            (Engine::builder().settings(strict_settings()).only([protection]).build().unwrap(), true),
             (others().disable([protection]).build().unwrap(), false),
             (others().mode(protection, Mode::Monitor).build().unwrap(), false),
         ] {

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 /// Nobody is banned, so that each request is judged alone.
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
     let mut settings = Settings::default();
-    settings.attack_signatures.ban_after = 0;
+    settings.attack_signatures.ban_after = Some(0);
     Engine::builder().settings(settings).only([Protection::AttackSignatures]).build().unwrap()
 });
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use aiwaf_core::{Engine, Outcome, Protection, Request, Timestamp, Verdict};
+use aiwaf_core::{Engine, Outcome, Protection, Request, Settings, Timestamp, Verdict};
 
 pub(crate) const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";
 
@@ -137,6 +137,26 @@ pub(crate) fn reason(verdict: &Verdict) -> Option<String> {
 /// An engine in which only these protections run.
 pub(crate) fn only(protections: &[Protection]) -> Engine {
     Engine::builder().only(protections.iter().copied()).build().unwrap()
+}
+
+/// Settings of a person who wants the first keyword hit to ban, and parameters named `uuid` to hold one everywhere: for
+/// tests of what bans do, not of when they come.
+pub(crate) fn strict_settings() -> Settings {
+    let mut settings = Settings::default();
+    settings.ip_keyword_block.ban_after = Some(1);
+    settings.bans.duration = Duration::from_hours(24);
+    settings.uuid_tamper.parameters = vec!["uuid".into()];
+    settings
+}
+
+/// An engine with [`strict_settings`].
+pub(crate) fn strict() -> Engine {
+    Engine::builder().settings(strict_settings()).build().unwrap()
+}
+
+/// A visit by a program that is no browser: no page can cause it.
+pub(crate) fn program(uri: impl AsRef<[u8]>) -> Visit {
+    Visit::get(uri).without("accept-language").header("user-agent", "Mozilla/5.0 (compatible; example)")
 }
 
 /// An engine with all defaults.

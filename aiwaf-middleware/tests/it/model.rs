@@ -31,7 +31,7 @@ fn build(site: &Site, change: impl FnOnce(&mut Settings)) -> Aiwaf {
     let builder = site.builder(|settings| {
         settings.protections.enabled = vec![Protection::AiAnomaly, Protection::Logging];
         // Where the others can't see what this client did.
-        settings.ai_anomaly.ban_after = 0;
+        settings.ai_anomaly.ban_after = Some(0);
         change(settings);
     });
     builder.build().unwrap()

@@ -53,6 +53,7 @@ use self::scan::Occurrences;
 use self::streaming::Reading;
 use self::target::Target;
 use super::{Body, BuiltIn, ClientMemory, Context, Detector, DetectorError, Head, Inputs};
+use crate::bans::ledger::Evidence;
 use crate::body::BodyLimits;
 use crate::decode::{Form, Forms, Parameter, Part, Place, normalize_pattern, urlencoded_parameters};
 use crate::protection::Protection;
@@ -233,7 +234,11 @@ impl AttackSignatures {
         let hits = std::mem::take(&mut found.hits);
         let matched = hits.first()?.matched.clone();
         let reason = Reason::AttackSignatures { score: found.score, hits };
-        Some(Finding::block(Protection::AttackSignatures, reason).with_match(matched))
+        let finding = Finding::block(Protection::AttackSignatures, reason).with_match(matched);
+        // A probe is nothing that parses.
+        let is_probe = matches!(&finding.reason, Reason::AttackSignatures { hits, .. }
+            if hits.iter().all(|hit| matches!(hit.category, AttackCategory::Probe | AttackCategory::Scanner)));
+        Some(finding.with_evidence(if is_probe { Evidence::MEDIUM } else { Evidence::HIGH }))
     }
 }
 

@@ -12,8 +12,10 @@ use crate::protection::Mode;
 pub struct AttackSignaturesSettings {
     /// How strict it is. Default: enforce.
     pub mode: Mode,
-    /// How many hits within `bans.window` ban the client; 0 is never. Default: 3, for anybody may paste one odd thing.
-    pub ban_after: u32,
+    /// Number of matches within `bans.window` that ban the client, whatever their evidence; 0 never bans. Default: not
+    /// set, which is by evidence.
+    #[serde(with = "crate::bans::ban_after")]
+    pub ban_after: Option<u32>,
     /// Which rules run: 1 is what hardly any honest client trips, 4 is everything that is odd. Default: 1.
     pub paranoia_level: u8,
     /// The score at which a request is denied: critical rules add 5, error 4, warning 3, notice 2. 1 to 1,000.
@@ -106,7 +108,7 @@ impl Default for AttackSignaturesSettings {
     fn default() -> Self {
         Self {
             mode: Mode::Enforce,
-            ban_after: 3,
+            ban_after: None,
             paranoia_level: 1,
             inbound_threshold: 5,
             disabled_categories: Vec::new(),

@@ -22,8 +22,10 @@ use crate::verdict::{Finding, Reason};
 pub struct GeoBlockSettings {
     /// How strict it is. Default: enforce (which blocks nobody until a country is named).
     pub mode: Mode,
-    /// How many hits within `bans.window` ban the client; 0 is never. Default: 0.
-    pub ban_after: u32,
+    /// Number of matches within `bans.window` that ban the client, whatever their evidence; 0 never bans. Default: not
+    /// set, which is by evidence.
+    #[serde(with = "crate::bans::ban_after")]
+    pub ban_after: Option<u32>,
     /// Countries that may not enter, as ISO codes (`AIWAF_GEO_BLOCK_COUNTRIES`). Default: none.
     pub blocked_countries: Vec<CountryCode>,
     /// If not empty, only these countries may enter (`AIWAF_GEO_ALLOW_COUNTRIES`); a client whose country is unknown
@@ -46,7 +48,7 @@ impl Default for GeoBlockSettings {
     fn default() -> Self {
         Self {
             mode: Mode::Enforce,
-            ban_after: 0,
+            ban_after: None,
             blocked_countries: Vec::new(),
             allowed_countries: Vec::new(),
             database_path: String::new(),

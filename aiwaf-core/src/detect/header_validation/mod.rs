@@ -26,9 +26,10 @@ use crate::verdict::{Field, Finding, Match, Reason};
 pub struct HeaderValidationSettings {
     /// How strict it is. Default: enforce.
     pub mode: Mode,
-    /// How many hits within `bans.window` ban the client; 0 is never, for an odd header is no proof against an address
-    /// that many people may share. Default: 0.
-    pub ban_after: u32,
+    /// Number of matches within `bans.window` that ban the client, whatever their evidence; 0 never bans. Default: not
+    /// set, which is by evidence.
+    #[serde(with = "crate::bans::ban_after")]
+    pub ban_after: Option<u32>,
     /// Headers that every request must have, unless its method has a list of its own below
     /// (`AIWAF_REQUIRED_HEADERS`). `accept` is required of browsers only, because many honest programs send none.
     /// Default: user-agent and accept.
@@ -59,7 +60,7 @@ impl Default for HeaderValidationSettings {
     fn default() -> Self {
         Self {
             mode: Mode::Enforce,
-            ban_after: 0,
+            ban_after: None,
             required_headers: vec!["user-agent".into(), "accept".into()],
             required_headers_by_method: BTreeMap::new(),
             suspicious_agents: Vec::new(),

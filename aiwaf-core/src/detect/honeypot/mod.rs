@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::page::Pages;
 use self::page::{ANY_PAGE, Timing};
+use crate::bans::ledger::Evidence;
 use crate::check::{SettingsError, seconds_within, within};
 use crate::decode::{Buffer, normalize_path};
 use crate::detect::{BuiltIn, Detector, DetectorError, Facts, Head, Inputs, Response};
@@ -15,7 +16,7 @@ use crate::protection::{Mode, Protection};
 use crate::seconds;
 use crate::state::hash_text;
 use crate::timestamp::Timestamp;
-use crate::verdict::{BanWeight, Finding, Reason};
+use crate::verdict::{Finding, Reason};
 
 /// `[honeypot]`: how long a person takes to fill in a form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,9 +24,10 @@ use crate::verdict::{BanWeight, Finding, Reason};
 pub struct HoneypotSettings {
     /// How strict it is. Default: enforce.
     pub mode: Mode,
-    /// How many forms sent too quickly within `bans.window` ban the client; 0 is never. A form that was not loaded is
-    /// weaker proof (a restart forgets page loads): it takes at least 3. Default: 1.
-    pub ban_after: u32,
+    /// Number of matches within `bans.window` that ban the client, whatever their evidence; 0 never bans. Default: not
+    /// set, which is by evidence.
+    #[serde(with = "crate::bans::ban_after")]
+    pub ban_after: Option<u32>,
     /// The least time between loading a form and sending it, in seconds, 0 to 3,600 (`AIWAF_MIN_FORM_TIME`). Default: 2.
     #[serde(with = "seconds")]
     pub min_form_time: Duration,
@@ -49,7 +51,7 @@ impl Default for HoneypotSettings {
     fn default() -> Self {
         Self {
             mode: Mode::Enforce,
-            ban_after: 1,
+            ban_after: None,
             min_form_time: Duration::from_secs(2),
             max_page_time: Duration::from_hours(24),
             max_pages: 250_000,
@@ -65,9 +67,8 @@ impl Default for HoneypotSettings {
 /// answer to a form (2xx or 4xx), for that shows the form again with its errors.
 ///
 /// **Which page holds the form**: the path that it is sent to, or the path of the `Referer`. The host in there is not
-/// compared, for many proxies rewrite `Host`, and what counts is that this client has loaded that path here. A browser
-/// that hides the path (`Referrer-Policy`) or has changed it by script still says that the form is from this
-/// site: then any page that the client loaded will do.
+/// compared, for many proxies rewrite `Host`, and what counts is that this client has loaded that path here. Browsers hide
+/// the path (`Referrer-Policy`) or have changed it by script: then any page that the client loaded will do.
 ///
 /// **When is it too fast**: several people may share an address, so neither the first nor the latest load of a page
 /// says when *this* person loaded it. Every form therefore uses up one load, the oldest one, and that must be
@@ -75,6 +76,10 @@ impl Default for HoneypotSettings {
 /// another's form too fast. The price: a bot that loads the page once more than it sends forms, and long before, passes.
 /// If all loads are used up (somebody went back to the form, which loads nothing) the time since the last form counts.
 /// A second click within a second of an accepted form passes, once.
+///
+/// **When is it not loaded**: if this client has loaded no page here at all and brings no cookies of this site. Restarts,
+/// deployments and changing addresses forget page loads, so this is weak evidence and never more. A program that invents a
+/// cookie passes this check; the others still see it.
 ///
 /// **What is not judged by time**: a form that a script sends, for scripts may do that as soon as they run; the client
 /// must have loaded some page, though. And a form that comes from a page of another site is not judged at all, unless it
@@ -122,7 +127,7 @@ impl Detector for Honeypot {
         }
         if facts.has(Facts::SENT_BY_SCRIPT) {
             let loaded = client.find(ANY_PAGE).is_some_and(|page| page.is_fresh(now, self.max_page_time));
-            return (!loaded).then(|| finding(Reason::FormNotLoaded));
+            return (!loaded && !facts.has(Facts::COOKIES)).then(not_loaded);
         }
         let own = self.send(client, path, now);
         if own == Some(Timing::Accepted) {
@@ -138,17 +143,15 @@ impl Detector for Honeypot {
             .and_then(|referring| self.send(client, referring, now));
         let timing = match (referring, own) {
             (Some(timing), _) | (None, Some(timing)) => Some(timing),
-            (None, None) if facts.has(Facts::SAYS_SAME_SITE) => self.send(client, ANY_PAGE, now),
-            (None, None) => None,
+            (None, None) => self.send(client, ANY_PAGE, now),
         };
         match timing {
             Some(Timing::Accepted) => None,
-            Some(Timing::TooFast { after, is_first }) => {
-                // A person who corrects a form, or clicks once too often, is merely quick.
-                let weight = if is_first { BanWeight::Full } else { BanWeight::Light };
-                Some(finding(Reason::FormTooFast(after)).with_weight(weight))
+            Some(Timing::TooFast(after)) => {
+                let finding = Finding::block(Protection::Honeypot, Reason::FormTooFast(after));
+                Some(finding.with_evidence(Evidence::FAST_FORM))
             }
-            None => Some(finding(Reason::FormNotLoaded)),
+            None => (!facts.has(Facts::COOKIES)).then(not_loaded),
         }
     }
 
@@ -170,12 +173,8 @@ pub(crate) fn shows_page(facts: Facts, status: u16) -> bool {
     }
 }
 
-fn finding(reason: Reason) -> Finding {
-    let finding = Finding::block(Protection::Honeypot, reason);
-    match finding.reason {
-        Reason::FormNotLoaded => finding.with_weight(BanWeight::Light),
-        _ => finding,
-    }
+fn not_loaded() -> Finding {
+    Finding::block(Protection::Honeypot, Reason::FormNotLoaded).with_evidence(Evidence::LOW)
 }
 
 /// The path of an absolute URL, as it stands there. Where a policy lets only the origin be sent it is `/`.

@@ -146,11 +146,8 @@ pub(super) struct Page {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Timing {
     Accepted,
-    TooFast {
-        after: Duration,
-        /// No form of this page was accepted from this client before.
-        is_first: bool,
-    },
+    /// How long it took.
+    TooFast(Duration),
 }
 
 impl Page {
@@ -235,7 +232,6 @@ impl Page {
         }
         // The load that belongs to this form, the newest, is used up as well, and without loads the time since this
         // attempt will count: or a bot would only have to go on for two seconds.
-        let is_first = self.last_form.is_none();
         if self.surplus > 0 {
             self.surplus -= 1;
         } else {
@@ -245,6 +241,6 @@ impl Page {
             self.last_form = Some(now);
             self.clicked_twice = true;
         }
-        Some(Timing::TooFast { after: waiting, is_first })
+        Some(Timing::TooFast(waiting))
     }
 }

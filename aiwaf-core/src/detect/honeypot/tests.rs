@@ -188,13 +188,13 @@ fn a_refused_form_uses_up_one_load_and_says_how_long_it_took() {
 }
 
 #[test]
-fn whoever_corrects_a_form_quickly_is_not_banned_at_once() {
+fn form_corrected_quickly_costs_points() {
     let mut honeypot = honeypot();
     honeypot.load(&page("/login").at(0.0));
     assert_eq!(honeypot.judge(&form("/login").at(3.0)), None);
     honeypot.load(&form("/login").at(3.0));
-    let mut weight = |second| honeypot.head(&form("/login").at(second)).map(|finding| finding.weight);
-    assert_eq!(weight(4.5), Some(BanWeight::Light));
+    let mut evidence = |second| honeypot.head(&form("/login").at(second)).map(|finding| finding.evidence);
+    assert_eq!(evidence(4.5), Some(Evidence::FAST_FORM));
 }
 
 #[test]
@@ -259,7 +259,35 @@ fn pages_of_one_client_are_bounded() {
         honeypot.load(&page(&format!("/page/{number}")).at(300.0));
     }
     assert!(honeypot.clients[&client(1)].heap_bytes() < 10_000);
-    assert_eq!(honeypot.judge(&form("/form").at(400.0)), Some(Reason::FormNotLoaded));
+    assert_eq!(honeypot.judge(&form("/form").at(400.0)), None, "any page will do");
+}
+
+#[test]
+fn client_that_the_site_has_seen_may_send_any_form() {
+    let mut honeypot = honeypot();
+    honeypot.load(&page("/").at(0.0));
+    assert_eq!(honeypot.judge(&form("/newsletter/subscribe").at(30.0)), None);
+    // Another address of the same person, or the same one after a restart.
+    let moved = form("/login").from(2).header("cookie", "session=1f2e");
+    assert_eq!(honeypot.judge(&moved.at(30.0)), None);
+    assert_eq!(
+        honeypot.judge(&form("/login").from(3).header("cookie", " ").at(30.0)),
+        Some(Reason::FormNotLoaded)
+    );
+}
+
+#[test]
+fn header_of_scripts_alone_switches_no_timing_off() {
+    let mut honeypot = honeypot();
+    honeypot.load(&page("/login").at(0.0));
+    let claimed = form("/login").header("x-requested-with", "XMLHttpRequest").at(0.2);
+    assert!(matches!(honeypot.judge(&claimed), Some(Reason::FormTooFast(_))));
+    honeypot.load(&page("/login").at(10.0));
+    let script = form("/login")
+        .header("x-requested-with", "XMLHttpRequest")
+        .header("host", "shop.example")
+        .header("referer", "https://shop.example/login");
+    assert_eq!(honeypot.judge(&script.at(10.2)), None);
 }
 
 proptest! {

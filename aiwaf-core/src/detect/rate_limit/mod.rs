@@ -8,13 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use self::groups::{GroupCounters, WindowTime};
 use super::{BuiltIn, ClientMemory, Context, Detector, DetectorError, Head, Inputs};
+use crate::bans::ledger::Evidence;
 use crate::check::{SettingsError, seconds_within, within};
 use crate::client::ClientKey;
 use crate::policy::{PathRule, RateLimitOverride};
 use crate::protection::{Mode, Protection};
 use crate::seconds;
 use crate::state::{Arrival, SlidingWindow};
-use crate::verdict::{Action, BanWeight, Finding, Reason};
+use crate::verdict::{Action, Finding, Reason};
 
 /// `[rate_limit]`: how many requests a client may make in a window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,8 +23,10 @@ use crate::verdict::{Action, BanWeight, Finding, Reason};
 pub struct RateLimitSettings {
     /// How strict it is. Default: enforce.
     pub mode: Mode,
-    /// How many floods within `bans.window` ban the client; 0 is never. Merely exceeding `max` never bans. Default: 1.
-    pub ban_after: u32,
+    /// Number of matches within `bans.window` that ban the client, whatever their evidence; 0 never bans. Default: not
+    /// set, which is by evidence.
+    #[serde(with = "crate::bans::ban_after")]
+    pub ban_after: Option<u32>,
     /// The window, in seconds, 1 to 86,400 (`AIWAF_RATE_WINDOW`). Default: 60.
     #[serde(with = "seconds")]
     pub window: Duration,
@@ -54,7 +57,7 @@ impl Default for RateLimitSettings {
     fn default() -> Self {
         Self {
             mode: Mode::Enforce,
-            ban_after: 1,
+            ban_after: None,
             window: Duration::from_mins(1),
             max: 100,
             flood: 200,
@@ -211,7 +214,9 @@ impl Detector for RateLimit {
         match log.arrive(context.time, window, max, flood) {
             Arrival::Pass => self.limit_groups(context, limits),
             Arrival::Full(retry_after) => Some(throttle(retry_after, max, window)),
-            Arrival::Flood => Some(Finding::block(Protection::RateLimit, Reason::Flood)),
+            Arrival::Flood => {
+                Some(Finding::block(Protection::RateLimit, Reason::Flood).with_evidence(Evidence::FLOOD))
+            }
         }
     }
 }
@@ -219,7 +224,6 @@ impl Detector for RateLimit {
 fn throttle(retry_after: Duration, max: u32, window: Duration) -> Finding {
     Finding {
         action: Action::Throttle { retry_after },
-        weight: BanWeight::Nothing,
         ..Finding::block(Protection::RateLimit, Reason::RateLimit { max, window })
     }
 }
@@ -311,7 +315,8 @@ mod tests {
         let findings: Vec<_> = (0..250).map(|_| limiter.head(&Exchange::get("/"))).collect();
         assert!(findings[..100].iter().all(Option::is_none));
         assert!(findings[100..199].iter().flatten().all(|finding| finding.action != Action::Block));
-        assert_eq!(findings[199], Some(Finding::block(Protection::RateLimit, Reason::Flood)));
+        let flood = Finding::block(Protection::RateLimit, Reason::Flood).with_evidence(Evidence::FLOOD);
+        assert_eq!(findings[199], Some(flood));
         assert_eq!(findings[249], findings[199]);
     }
 

@@ -2,6 +2,7 @@
 
 mod guesses;
 mod identifier;
+mod places;
 
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::time::Duration;
@@ -11,12 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use self::guesses::Guesses;
 use self::identifier::{Span, parameters, parse_uuid, percent_decoded, route_values, segments};
+use self::places::{Endpoint, Places};
+use crate::bans::ledger::Evidence;
 use crate::check::{SettingsError, within, words};
 use crate::detect::{BuiltIn, ClientMemory, Detector, DetectorError, Head, Inputs, Response};
 use crate::lists::MAX_KEYWORD;
 use crate::protection::{Mode, Protection};
 use crate::request::Request;
-use crate::verdict::{Field, Finding, Match, Reason};
+use crate::verdict::{Action, Field, Finding, Match, Reason};
 
 /// `[uuid_tamper]`: where UUIDs are expected.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,10 +27,13 @@ use crate::verdict::{Field, Finding, Match, Reason};
 pub struct UuidTamperSettings {
     /// How strict it is. Default: enforce.
     pub mode: Mode,
-    /// How many hits within `bans.window` ban the client; 0 is never. Default: 1.
-    pub ban_after: u32,
-    /// Query parameters and route segments (`/items/{uuid}`) that must hold a UUID, by name, in any case.
-    /// Default: uuid.
+    /// Number of matches within `bans.window` that ban the client, whatever their evidence; 0 never bans. Default: not
+    /// set, which is by evidence.
+    #[serde(with = "crate::bans::ban_after")]
+    pub ban_after: Option<u32>,
+    /// Query parameters and route segments (`/items/{id}`) that must hold a UUID on every path, by name, in any case. A
+    /// segment named `uuid` must hold one anyway, and other places must once many clients have shown that they do.
+    /// Default: none.
     pub parameters: Vec<String>,
     /// How many different well-formed identifiers that were not found, within `bans.window`, count as guessing; 0 is
     /// never. Default: 20.
@@ -49,8 +55,8 @@ impl Default for UuidTamperSettings {
     fn default() -> Self {
         Self {
             mode: Mode::Enforce,
-            ban_after: 1,
-            parameters: vec!["uuid".into()],
+            ban_after: None,
+            parameters: Vec::new(),
             guess_limit: 20,
             max_clients: 50_000,
         }
@@ -59,11 +65,14 @@ impl Default for UuidTamperSettings {
 
 /// Flags malformed UUIDs where one is expected, and clients that guess UUIDs.
 ///
-/// A UUID is expected in the configured query parameters and in the segments that the route's pattern gives such a
-/// name; an empty value is a form field that was left out. A client guesses if many different well-formed UUIDs, in
+/// A UUID is expected in the configured query parameters, in the segments that the route's pattern gives such a name or
+/// the name `uuid`, and in query parameters and route segments that have shown themselves to hold UUIDs: the site has
+/// answered at least 20 valid ones of at least 3 clients there, and nothing else. An empty value is a form field that was
+/// left out. A client guesses if many different well-formed UUIDs, in
 /// such a place or as any segment of a path, were answered with 403, 404 or 410: one stale bookmark, however often it
-/// is opened, is one. Then its requests that carry a UUID are denied until its guesses have left the window; its other
-/// requests are not, because others may share the address.
+/// is opened, is one. Then its requests that carry a UUID are throttled until its guesses have left the window, and
+/// nothing more, for a search engine that meets what is gone looks the same; its other requests are not, because others
+/// may share the address.
 ///
 /// Cost: one pass over path and query; no allocation unless it objects or notes a guess.
 pub(crate) struct UuidTamper {
@@ -72,6 +81,7 @@ pub(crate) struct UuidTamper {
     guess_limit: u32,
     window: Duration,
     hasher: RandomState,
+    places: Places,
 }
 
 impl BuiltIn for UuidTamper {
@@ -90,20 +100,27 @@ impl Detector for UuidTamper {
     /// Flags a tampered identifier, and any identifier of a client that guesses.
     fn head(&self, head: &Head<'_>, client: &mut Self::Client, (): &mut ()) -> Option<Finding> {
         let request = head.request;
-        let tampered =
-            self.tampered_parameter(request).or_else(|| self.tampered_segment(head.route, request));
+        let tampered = self
+            .tampered_parameter(head.route, head.context.path_hash, request)
+            .or_else(|| self.tampered_segment(head.route, request));
         if let Some(matched) = tampered {
-            return Some(Finding::block(Protection::UuidTamper, Reason::UuidTampering).with_match(matched));
+            let finding = Finding::block(Protection::UuidTamper, Reason::UuidTampering).with_match(matched);
+            return Some(finding.with_evidence(Evidence::LOW));
         }
         let guesses = client.as_deref_mut()?;
         self.identity(request)?;
         let count = u32::try_from(guesses.count(head.context.time, self.window)).ok()?;
-        (self.guess_limit > 0 && count >= self.guess_limit)
-            .then(|| Finding::block(Protection::UuidTamper, Reason::UuidGuessing(count)))
+        (self.guess_limit > 0 && count >= self.guess_limit).then(|| Finding {
+            action: Action::Throttle { retry_after: self.window },
+            ..Finding::block(Protection::UuidTamper, Reason::UuidGuessing(count))
+        })
     }
 
     /// Notes a well-formed identifier that was not found, or not for this client.
     fn response(&self, response: &Response<'_>, client: &mut Self::Client) {
+        if response.outcome.status < 400 {
+            self.learn(response);
+        }
         if self.guess_limit == 0 || !matches!(response.outcome.status, 403 | 404 | 410) {
             return;
         }
@@ -131,22 +148,46 @@ impl UuidTamper {
             guess_limit: settings.guess_limit,
             window,
             hasher: RandomState::default(),
+            places: Places::default(),
         }
     }
 
-    fn tampered_parameter(&self, request: &Request<'_>) -> Option<Match> {
+    fn tampered_parameter(&self, route: Option<&str>, path: u64, request: &Request<'_>) -> Option<Match> {
+        let endpoint = Endpoint::new(route, path);
         parameters(request.query).find_map(|(name, value)| {
-            let name = self.expected(name)?;
-            is_tampered(&value).then(|| {
-                Match::new(Field::QueryParameter(name.into()), request.query, value.start, value.end())
+            let is_expected = self.expected(name).is_some()
+                || (self.places.any_shown() && self.places.is_shown(endpoint.place(name)));
+            (is_expected && is_tampered(&value)).then(|| {
+                let name = percent_decoded(name).map(|byte| byte.to_ascii_lowercase()).collect::<Vec<_>>();
+                let name = String::from_utf8_lossy(&name).as_ref().into();
+                Match::new(Field::QueryParameter(name), request.query, value.start, value.end())
             })
         })
     }
 
+    /// Notes what the places of a request that was answered hold.
+    fn learn(&self, response: &Response<'_>) {
+        let request = response.request;
+        let endpoint = Endpoint::new(response.route, response.context.path_hash);
+        for (name, value) in parameters(request.query).take(MAX_LEARNED_PARAMETERS) {
+            self.places.note(endpoint.place(name), response.client(), &value);
+        }
+        if let Some(route) = response.route {
+            for (name, value) in route_values(route, request.path).take(MAX_LEARNED_PARAMETERS) {
+                self.places.note(endpoint.place(name.as_bytes()), response.client(), &value);
+            }
+        }
+    }
+
     fn tampered_segment(&self, route: Option<&str>, request: &Request<'_>) -> Option<Match> {
-        route_values(route?, request.path).find_map(|(name, value)| {
-            self.expected(name.as_bytes())?;
-            is_tampered(&value).then(|| Match::new(Field::Path, request.path, value.start, value.end()))
+        let route = route?;
+        let endpoint = Endpoint::new(Some(route), 0);
+        route_values(route, request.path).find_map(|(name, value)| {
+            let is_expected = name.eq_ignore_ascii_case("uuid")
+                || self.expected(name.as_bytes()).is_some()
+                || (self.places.any_shown() && self.places.is_shown(endpoint.place(name.as_bytes())));
+            (is_expected && is_tampered(&value))
+                .then(|| Match::new(Field::Path, request.path, value.start, value.end()))
         })
     }
 
@@ -169,9 +210,7 @@ impl UuidTamper {
         if !room_for_one(request.path) && !room_for_one(request.query) {
             return None;
         }
-        let in_query = parameters(request.query)
-            .filter(|(name, _)| self.expected(name).is_some())
-            .map(|(_, value)| value);
+        let in_query = parameters(request.query).map(|(_, value)| value);
         let in_path = segments(request.path).filter(|segment| room_for_one(segment.bytes));
         let mut hasher = self.hasher.build_hasher();
         let mut found = false;
@@ -182,6 +221,9 @@ impl UuidTamper {
         found.then(|| hasher.finish())
     }
 }
+
+/// Parameters of one request that are learned from.
+const MAX_LEARNED_PARAMETERS: usize = 16;
 
 /// The length of a UUID's text.
 const SHORTEST: usize = 36;
@@ -200,7 +242,10 @@ mod tests {
     const WINDOW: Duration = Duration::from_mins(10);
 
     fn detector() -> Kept<UuidTamper> {
-        Kept::new(UuidTamper::new(&UuidTamperSettings::default(), WINDOW))
+        Kept::new(UuidTamper::new(
+            &UuidTamperSettings { parameters: vec!["uuid".into()], ..UuidTamperSettings::default() },
+            WINDOW,
+        ))
     }
 
     fn judge(uri: &str, route: Option<&str>) -> Option<Finding> {
@@ -323,6 +368,39 @@ mod tests {
             assert_eq!(visit(&mut detector, &item(number), 0, 404), None);
         }
         assert!(detector.clients.values().all(Option::is_none));
+    }
+
+    #[test]
+    fn places_that_hold_uuids_are_judged_once_they_have_shown_it() {
+        let mut detector = Kept::new(UuidTamper::new(&UuidTamperSettings::default(), WINDOW));
+        let odd = Exchange::get("/orders?uuid=7");
+        let route = "/invoices/{id}";
+        let odd_invoice = Exchange::get("/invoices/7").route(route);
+        for number in 0..25u32 {
+            assert_eq!(detector.head(&odd), None, "{number}");
+            assert_eq!(detector.head(&odd_invoice).is_some(), number >= 20, "{number}");
+            let uuid = format!("00000000-0000-4000-8000-{number:012x}");
+            // Two clients are not enough.
+            let order = Exchange::get(format!("/orders?uuid={uuid}")).from(number % 2);
+            detector.response(&order, 200);
+            let invoice = Exchange::get(format!("/invoices/{uuid}")).from(number % 3).route(route);
+            detector.response(&invoice, 200);
+        }
+        detector.response(&Exchange::get(format!("/orders?uuid={UUID}")).from(9), 200);
+        assert_eq!(detector.head(&odd).unwrap().reason, Reason::UuidTampering);
+        assert_eq!(detector.head(&Exchange::get("/elsewhere?uuid=7")), None);
+    }
+
+    #[test]
+    fn place_that_holds_other_things_too_is_not_judged() {
+        let mut detector = Kept::new(UuidTamper::new(&UuidTamperSettings::default(), WINDOW));
+        for number in 0..50 {
+            if number == 1 {
+                detector.response(&Exchange::get("/x?id=7"), 200);
+            }
+            detector.response(&Exchange::get(format!("/x?id={UUID}")).from(number), 200);
+        }
+        assert_eq!(detector.head(&Exchange::get("/x?id=7")), None);
     }
 
     proptest::proptest! {
