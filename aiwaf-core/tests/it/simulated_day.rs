@@ -48,10 +48,10 @@ fn probe(scanner: u32, number: u32) -> String {
 /// The requests of one address in one minute of the day, with the status that the site answers them with.
 fn requests(kind: Kind, number: u32, minute: u32) -> Vec<(Visit, u16)> {
     match kind {
-        Kind::SharedAddress if minute % 4 == 0 => (0..40)
+        Kind::SharedAddress if minute.is_multiple_of(4) => (0..40)
             .map(|person| match (person * 31 + minute * 7 + number) % 97 {
                 // An old bookmark, a page that is gone, an article with an odd name.
-                0 if minute % 60 == 0 => (Visit::get("/index.php"), 404),
+                0 if minute.is_multiple_of(60) => (Visit::get("/index.php"), 404),
                 1 | 2 => (Visit::get(format!("/gone/{person}/{minute}")), 404),
                 3 => (Visit::get("/blog/wp-admin-tips"), 200),
                 rest => (Visit::get(format!("/articles/{rest}")), 200),

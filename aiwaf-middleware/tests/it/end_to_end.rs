@@ -118,7 +118,7 @@ async fn a_form_filled_in_too_quickly_is_blocked() {
     site.clock.advance(Duration::from_millis(300));
     assert_eq!(server.post("/login", FORM, "username=x").await.0, 403);
     let list = site.list(&server.waf, "blacklist.csv");
-    assert!(list.contains("Form submitted too quickly"), "{list}");
+    assert!(!list.contains("Form submitted too quickly"), "a single fast form bans nobody: {list}");
     assert!(site.log(&server.waf, "aiwaf.log").contains("protection=honeypot"));
 }
 

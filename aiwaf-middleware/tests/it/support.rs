@@ -43,12 +43,15 @@ impl Site {
         self.folder.path().join(name)
     }
 
-    /// A builder with lists and logs in the folder, and the clock.
+    /// A builder with lists and logs in the folder, and the clock. The first keyword hit bans, as a person can set it: how evidence adds up is
+    /// tested where the ledger is.
     pub(crate) fn builder(&self, change: impl FnOnce(&mut Settings)) -> AiwafBuilder {
         let clock = self.clock.clone();
         let builder = Aiwaf::builder().clock(move || clock.now()).configure(|settings| {
             settings.storage.data_dir = self.path("data").display().to_string();
             settings.logging.dir = self.path("logs").display().to_string();
+            settings.ip_keyword_block.ban_after = Some(1);
+            settings.uuid_tamper.parameters = vec!["uuid".into()];
         });
         builder.configure(change)
     }
