@@ -118,9 +118,9 @@ pub use features::{FEATURE_COUNT, FEATURE_NAMES, features};
 pub use keyword_learning::{KeywordLearner, learnable_words};
 pub use lists::{
     BanSource, BlacklistEntry, ChangeSink, CountryEntry, CountrySet, KeywordEntry, KeywordSource, ListChange,
-    ListName, Lists, PathExemptionEntry, WhitelistEntry,
+    ListName, Lists, MAX_KEYWORD, PathExemptionEntry, WhitelistEntry,
 };
-pub use policy::{InvalidRoute, PathRule, RateLimitOverride, RoutePolicy};
+pub use policy::{InvalidRoute, MAX_PATTERN, PathRule, RateLimitOverride, RoutePolicy};
 pub use protection::{
     CustomProtection, InvalidProtection, Mode, Preset, Protection, ProtectionSet, UnknownProtection,
 };

@@ -7,10 +7,10 @@ use aiwaf_core::{
 
 /// The longest reason in characters; longer ones are cut.
 pub const MAX_REASON: usize = 500;
-/// The longest keyword in characters; longer ones are not stored.
-pub const MAX_KEYWORD: usize = 200;
-/// The longest path in characters; longer ones are not stored.
-pub const MAX_PATH: usize = 1000;
+/// Maximum length of a keyword in bytes; longer ones are not stored, for they would match nothing.
+pub use aiwaf_core::MAX_KEYWORD;
+/// Maximum length of an exempt path in bytes; longer ones are not stored, for they would match nothing.
+pub use aiwaf_core::MAX_PATTERN as MAX_PATH;
 /// The longest description of a request in bytes; longer ones are left out, for half a JSON text is none.
 pub const MAX_EXTENDED_REQUEST_INFO: usize = 16 * 1024;
 
@@ -77,12 +77,12 @@ pub(crate) fn fit_reason(mut reason: String) -> String {
 
 pub(crate) fn fit_keyword(keyword: &str) -> Option<String> {
     let keyword = plain(keyword).to_lowercase();
-    (!keyword.is_empty() && keyword.chars().nth(MAX_KEYWORD).is_none()).then_some(keyword)
+    (!keyword.is_empty() && keyword.len() <= MAX_KEYWORD).then_some(keyword)
 }
 
 pub(crate) fn fit_path(path: &str) -> Option<String> {
     let path = plain(path);
-    (!path.is_empty() && path.chars().nth(MAX_PATH).is_none()).then_some(path)
+    (!path.is_empty() && path.len() <= MAX_PATH).then_some(path)
 }
 
 /// The same without a copy for a text that is plain already, as stored ones are.

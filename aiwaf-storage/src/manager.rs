@@ -295,10 +295,10 @@ fn known_keyword(text: &str) -> Result<String, ManagerError> {
         "it is empty: give a word that only attackers ask for, such as .env"
     } else if keyword.contains(char::is_control) {
         "it has control characters: give plain text"
-    } else if keyword.chars().nth(MAX_KEYWORD).is_some() {
+    } else if keyword.len() > MAX_KEYWORD {
         return Err(ManagerError::Keyword {
             text: shorten(text),
-            what: format!("it is longer than {MAX_KEYWORD} characters: give the part that matters"),
+            what: format!("it is longer than {MAX_KEYWORD} bytes: give the part that matters"),
         });
     } else {
         return Ok(keyword);
@@ -322,8 +322,8 @@ fn known_path(text: &str) -> Result<String, ManagerError> {
         "it is empty: give one such as /health, /static/ or *.css".to_owned()
     } else if path.contains(char::is_control) {
         "it has control characters: give the path as it stands in the address bar".to_owned()
-    } else if path.chars().nth(MAX_PATH).is_some() {
-        format!("it is longer than {MAX_PATH} characters: give the directory instead")
+    } else if path.len() > MAX_PATH {
+        format!("it is longer than {MAX_PATH} bytes: give the directory instead")
     } else {
         return Ok(path.to_owned());
     };

@@ -97,8 +97,8 @@ const SCRIPTS: [&str; 15] = [
     "wp-login",
 ];
 
-/// No keyword is longer, in bytes.
-pub(crate) const MAX_KEYWORD: usize = 256;
+/// Maximum length of a keyword in bytes.
+pub const MAX_KEYWORD: usize = 256;
 
 impl KeywordSet {
     /// Entries that are empty or longer than [`MAX_KEYWORD`] are ignored; so are those in `exempt`, built in or not.

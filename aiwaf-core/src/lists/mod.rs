@@ -14,8 +14,9 @@ pub use entry::{
     BanSource, BlacklistEntry, CountryEntry, KeywordEntry, KeywordSource, ListChange, ListName, Lists,
     PathExemptionEntry, WhitelistEntry,
 };
+pub use keyword_set::MAX_KEYWORD;
 pub use port::ChangeSink;
 
-pub(crate) use keyword_set::{KeywordClass, KeywordHit, MAX_KEYWORD, fold};
+pub(crate) use keyword_set::{KeywordClass, KeywordHit, fold};
 pub(crate) use live::LiveLists;
 pub(crate) use snapshot::{BanRecord, Snapshot, SnapshotSettings};

@@ -112,8 +112,8 @@ const DEFAULTS: &[&str] = &[
     "/fonts/",
 ];
 
-/// No pattern is longer, in bytes.
-pub(crate) const MAX_PATTERN: usize = 1024;
+/// Maximum length of an exempt path or a prefix in bytes.
+pub const MAX_PATTERN: usize = 1024;
 
 /// So many folders deep a path is looked for among the directories.
 const MAX_DEPTH: usize = 32;

@@ -7,7 +7,8 @@ mod routes;
 pub use path_rules::{PathRule, RateLimitOverride};
 pub use routes::{InvalidRoute, RoutePolicy};
 
-pub(crate) use exempt_paths::{ExemptPaths, Exemption, MAX_PATTERN};
+pub use exempt_paths::MAX_PATTERN;
+pub(crate) use exempt_paths::{ExemptPaths, Exemption};
 pub(crate) use path_rules::{CompiledRule, PathRules};
 pub(crate) use routes::Routes;
 

@@ -248,7 +248,7 @@ impl Row for KeywordEntry {
     fn read(cells: &mut Cells<'_>) -> Result<Self, String> {
         let keyword = fit::fit_keyword(cells.text(0));
         Ok(Self {
-            keyword: keyword.ok_or_else(|| format!("a keyword has 1 to {} characters", fit::MAX_KEYWORD))?,
+            keyword: keyword.ok_or_else(|| format!("a keyword has 1 to {} bytes", fit::MAX_KEYWORD))?,
             added: cells.added(1),
             source: cells.value(2, "so the keyword counts as manual", keyword_source).unwrap_or_default(),
             count: cells.value(3, "so it counts as one", |text| text.parse().ok()).unwrap_or(1),
@@ -324,7 +324,7 @@ impl Row for PathExemptionEntry {
 
     fn read(cells: &mut Cells<'_>) -> Result<Self, String> {
         let path = fit::fit_path(cells.text(0));
-        let path = path.ok_or_else(|| format!("a path has 1 to {} characters", fit::MAX_PATH))?;
+        let path = path.ok_or_else(|| format!("a path has 1 to {} bytes", fit::MAX_PATH))?;
         Ok(Self { path, reason: fit::fit_reason(cells.text(1).to_owned()), added: cells.added(2) })
     }
 

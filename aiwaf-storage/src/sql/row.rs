@@ -357,7 +357,7 @@ fn unchanged(
     match fit(&text) {
         Some(fitting) if fitting == text => Ok(text),
         Some(fitting) => Err(Oddity::spelling(&text, &fitting)),
-        None => Err(Oddity::new(&text, format!("a {what} has 1 to {max} characters"))),
+        None => Err(Oddity::new(&text, format!("a {what} has 1 to {max} bytes"))),
     }
 }
 
