@@ -171,11 +171,11 @@ fn is_number_or_id(word: &str) -> bool {
     digits * 2 >= word.len() || (hexadecimal && (digits > 0 || word.len() >= 16))
 }
 
-/// Reports whether a word is what articles and products are called: several words of three letters or more (`black-friday`).
+/// Reports whether a word is what articles and products are called: several words of four letters or more (`black-friday`).
 /// Learned, it would block readers of the next article about it.
 fn is_title(word: &str) -> bool {
     let mut parts = word.split(['-', '_']);
-    let is_word = |part: &str| part.len() >= 3 && part.bytes().all(|byte| byte.is_ascii_lowercase());
+    let is_word = |part: &str| part.len() >= 4 && part.bytes().all(|byte| byte.is_ascii_lowercase());
     word.contains(['-', '_']) && parts.all(is_word)
 }
 

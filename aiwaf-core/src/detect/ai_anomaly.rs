@@ -368,7 +368,7 @@ mod tests {
         let guess = |caused: bool| {
             let mut anomaly = anomaly();
             for number in 0..400 {
-                let request = Exchange::get(&format!("/guess{number}")).at(f64::from(number));
+                let request = Exchange::get(format!("/guess{number}")).at(f64::from(number));
                 let request = if caused {
                     request.header("host", "shop.example").header("referer", "https://shop.example/gallery")
                 } else {

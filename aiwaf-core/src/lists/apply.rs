@@ -50,28 +50,6 @@ impl Lists {
         results
     }
 
-    /// Leaves `max` automatic bans, or fewer.
-    fn evict_automatic_bans(&mut self, max: usize) {
-        let mut automatic: Vec<(u32, Timestamp, usize)> = self
-            .blacklist
-            .iter()
-            .enumerate()
-            .filter(|(_, ban)| ban.source.is_automatic())
-            .map(|(slot, ban)| (ban.offences, ban.expires.unwrap_or(END_OF_TIME), slot))
-            .collect();
-        if automatic.len() <= max {
-            return;
-        }
-        let surplus = (automatic.len() - max + max / 16).min(automatic.len());
-        automatic.sort_unstable();
-        let evicted: HashSet<usize> = automatic.iter().take(surplus).map(|&(_, _, slot)| slot).collect();
-        let mut slot = 0;
-        self.blacklist.retain(|_| {
-            slot += 1;
-            !evicted.contains(&(slot - 1))
-        });
-    }
-
     fn apply_all(&mut self, changes: &[ListChange]) -> Vec<bool> {
         let indexed = changes.len() > SCANNED_CHANGES;
         let mut whitelist = Table::new(&mut self.whitelist, indexed);
@@ -111,9 +89,6 @@ impl Lists {
             .collect()
     }
 }
-
-/// When a ban without an end expires, for the order.
-const END_OF_TIME: Timestamp = Timestamp::from_unix_micros(i64::MAX);
 
 /// Up to so many changes it is cheaper to scan a list for each than to index it.
 const SCANNED_CHANGES: usize = 8;
@@ -451,41 +426,6 @@ mod tests {
         assert_eq!(lists.apply(&sweep), [true, false]);
         let left: Vec<_> = lists.blacklist.iter().map(|ban| ban.network).collect();
         assert_eq!(left, [net("10.0.0.1"), net("10.0.0.3")]);
-    }
-
-    #[test]
-    fn automatic_bans_are_capped_and_manual_ones_are_not() {
-        let mut lists = Lists::default();
-        let address = |number: u32| std::net::Ipv4Addr::from(0x0a00_0000 | number).to_string();
-        let manual: Vec<_> = (0..300)
-            .map(|number| ListChange::AddBlacklist(ban(&address(number), BanSource::Manual, None)))
-            .collect();
-        lists.apply_within(&manual, 100);
-        let repeated = BlacklistEntry { offences: 2, ..ban(&address(1000), AUTOMATIC, Some(1)) };
-        lists.apply_within(&[ListChange::AddBlacklist(repeated)], 100);
-        for number in 0..1000u32 {
-            let entry = ban(&address(2000 + number), AUTOMATIC, Some(i64::from(number) + 10));
-            lists.apply_within(&[ListChange::AddBlacklist(entry)], 100);
-            let automatic = lists.blacklist.iter().filter(|ban| ban.source.is_automatic()).count();
-            assert!(automatic <= 100, "{number}: {automatic}");
-        }
-        let has = |number| lists.blacklist.iter().any(|ban| ban.network == net(&address(number)));
-        assert!((0..300).all(has), "manual");
-        assert!(has(1000), "repeated");
-        assert!(!has(2000) && has(2999), "what expires first goes first");
-    }
-
-    #[test]
-    fn list_over_its_bound_can_be_shrunk() {
-        let mut lists = Lists::default();
-        let address = |number: u32| std::net::Ipv4Addr::from(0x0a00_0000 | number).to_string();
-        lists.blacklist = (0..500).map(|number| ban(&address(number), AUTOMATIC, Some(9))).collect();
-        let removal = ListChange::RemoveBlacklist(net(&address(7)));
-        assert_eq!(lists.apply_within(&[removal], 100), [true]);
-        assert_eq!(lists.blacklist.len(), 499);
-        lists.apply_within(&[ListChange::AddBlacklist(ban("192.0.2.1", AUTOMATIC, Some(99)))], 100);
-        assert!(lists.blacklist.len() <= 100);
-        assert!(lists.blacklist.iter().any(|ban| ban.network == net("192.0.2.1")));
     }
 
     /// What the documentation of [`ListChange`] says, as plainly as it can be written, one change at a time.

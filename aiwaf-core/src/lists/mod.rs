@@ -1,6 +1,7 @@
 //! The five lists: what stands on them, how they change, and the immutable snapshots that requests are judged by.
 
 mod apply;
+mod cap;
 mod country_set;
 mod entry;
 mod keyword_set;

@@ -39,7 +39,7 @@ async fn a_scanner_is_blocked_and_banned_and_the_files_say_why() {
     for part in [
         "action=block protection=ip_keyword_block client=203.0.113.9 method=GET target=\"/.env\"",
         "reason=\"Keyword block: .env\" field=\"path\" matched=\".env\"",
-        "ban=203.0.113.9/32 ban_until=2025-09-15T10:30:00.000000Z",
+        "ban=203.0.113.9/32 ban_until=2025-09-14T11:30:00.000000Z",
     ] {
         assert!(line.contains(part), "{line}");
     }

@@ -133,7 +133,7 @@ fn original_defect_13_whitelisted_clients_are_never_banned_and_taken_off_the_bla
     let bans = manager.list_blacklist(now).unwrap();
     assert_eq!(bans.len(), 1);
     assert_eq!((bans[0].network, bans[0].source), (network("203.0.113.2"), aiwaf_core::BanSource::Trainer));
-    assert_eq!(bans[0].expires, Some(now + std::time::Duration::from_hours(24)));
+    assert_eq!(bans[0].expires, Some(now + std::time::Duration::from_hours(1)));
     // Once more changes nothing.
     assert_eq!(report.apply(&manager, now).unwrap().banned, 0);
 }
