@@ -18,6 +18,7 @@ use crate::timestamp::Timestamp;
 /// | `id` | what the line is called: a text or a number | empty |
 /// | `time` | when it arrived, in seconds since 1970 | left to the caller |
 /// | `client_ip` | who sent it | left to the caller |
+/// | `status` | the status of the response | left to the caller |
 /// | `method`, `protocol` | as sent | `POST` if there is a body, else `GET`; `HTTP/1.1` |
 /// | `headers` | an object; a value is a text, a number, or a list of these | none were sent |
 /// | `headers_list` | instead of `headers`: pairs in their order | |
@@ -48,6 +49,8 @@ pub struct RequestLine {
     pub time: Option<Timestamp>,
     /// Who sent it, if the line says so.
     pub client: Option<IpAddr>,
+    /// The status of the response, if the line says so.
+    pub status: Option<u16>,
     method: String,
     target: Vec<u8>,
     protocol: String,
@@ -107,6 +110,7 @@ impl RequestLine {
             id: raw.id.map(Scalar::into_text).unwrap_or_default(),
             time: raw.time.map(Timestamp::from_unix_seconds),
             client: raw.client_ip,
+            status: raw.status.and_then(|status| u16::try_from(status.as_u64()?).ok()),
             method: raw.method.unwrap_or_else(|| method.to_owned()),
             target,
             protocol: raw.protocol.unwrap_or_else(|| "HTTP/1.1".to_owned()),
@@ -156,6 +160,8 @@ struct RawLine {
     id: Option<Scalar>,
     time: Option<f64>,
     client_ip: Option<IpAddr>,
+    /// Of any type: only a number counts.
+    status: Option<serde_json::Value>,
     method: Option<String>,
     uri: Option<String>,
     uri_encoding: Option<Encoding>,

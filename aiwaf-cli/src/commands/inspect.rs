@@ -5,8 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
-use aiwaf_core::{Engine, Finding, RequestLine, Timestamp, UNKNOWN_CLIENT, Verdict};
+use aiwaf_core::{BodyStream, Engine, Finding, Outcome, RequestLine, Timestamp, UNKNOWN_CLIENT, Verdict};
 use aiwaf_storage::system_clock;
 use serde::Serialize;
 
@@ -27,7 +28,7 @@ use crate::stores::Access;
 /// "protocol":"HTTP/1.1","headers":{"User-Agent":".."},"body":".."}; "body_base64" holds a body of bytes.
 ///
 /// Without --stateless the lists of this machine apply, and the lines are one story: a client that is banned by one
-/// line is banned in the next. A line without "time" is from now, one without "client_ip" is from 0.0.0.0. Nothing is
+/// line is banned in the next, and an allowed request was answered by the line's "status", or 200. A line without "time" is from now, one without "client_ip" is from 0.0.0.0. Nothing is
 /// stored. Lines that are no request are named on standard error, and the exit code is 1 then.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -131,6 +132,7 @@ impl Judge {
         }
         // All that the engine remembers before an answer is seen, it remembers by client. So a client that never came
         // is the same as an engine that was just built, and a thousand times cheaper.
+        let is_alone = self.fresh.is_some();
         let client = match &mut self.fresh {
             Some(clients) => {
                 *clients = clients.wrapping_add(1);
@@ -138,7 +140,18 @@ impl Judge {
             }
             None => client,
         };
-        self.engine.inspect(&line.request(client, time))
+        let request = line.request(client, time);
+        let mut transaction = self.engine.begin(&request);
+        self.engine.request_head(&mut transaction, &request);
+        if transaction.wants_body() && !request.body.is_empty() {
+            self.engine.request_body(&mut transaction, &request, BodyStream::Sent, request.body, true);
+        }
+        // The next lines are judged as a service would: by what it answered.
+        if !is_alone {
+            let outcome = Outcome::new(line.status.unwrap_or(200), Duration::ZERO);
+            self.engine.response(&mut transaction, &request, &outcome);
+        }
+        transaction.into_verdict()
     }
 }
 

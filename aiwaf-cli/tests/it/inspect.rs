@@ -52,10 +52,29 @@ fn otherwise_the_lines_are_one_story_that_is_stored_nowhere() {
     let place = Place::new();
     let good = format!(r#"{{"uri":"/","client_ip":"203.0.113.9","time":1.0,{BROWSER}}}"#);
     let lines = format!("{good}\n{}\n{good}\n", good.replace(r#""uri":"/""#, r#""uri":"/.env""#));
-    let ran = place.run_with(&["inspect"], lines);
+    place.write("bans.toml", "[ip_keyword_block]\nban_after = 1\n");
+    let ran = place.run_with(&["inspect", "--config", "bans.toml"], lines);
     let actions: Vec<bool> = ran.out.lines().map(|line| line.contains(r#""action":"allow""#)).collect();
     assert_eq!(actions, [true, false, false]);
-    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn allowed_page_counts_as_shown_unless_the_line_has_a_status() {
+    let place = Place::new();
+    let page = |fields: &str| {
+        format!(r#"{{"uri":"/login","client_ip":"203.0.113.9","time":1.0,{fields}{BROWSER}}}"#)
+    };
+    let form = format!(
+        r#"{{"uri":"/login","method":"POST","client_ip":"203.0.113.9","time":9.0,"body":"a=b",{}}}"#,
+        BROWSER.replacen('{', r#"{"Content-Type":"application/x-www-form-urlencoded","#, 1)
+    );
+    for (fields, expected) in [("", r#""action":"allow""#), (r#""status":404,"#, "without loading the page")]
+    {
+        let ran = place.run_with(&["inspect", "--only", "honeypot"], format!("{}\n{form}\n", page(fields)));
+        let last = ran.out.lines().last().unwrap_or_default().to_owned();
+        assert!(last.contains(expected), "{fields}: {last}");
+    }
 }
 
 #[test]

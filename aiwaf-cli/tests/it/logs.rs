@@ -38,17 +38,26 @@ fn log() -> String {
 fn a_replay_says_who_would_have_been_denied_and_changes_no_list() {
     let place = Place::new();
     place.write("logs/access.log", log());
+    place.write("bans.toml", "[ip_keyword_block]\nban_after = 1\n");
     assert_eq!(
-        place.text(&["replay", "--log-dir", "logs"]),
+        place.text(&["replay", "--log-dir", "logs", "--config", "bans.toml"]),
         "\n103 requests of 5 clients\n\
          Denied: 3 (2.9 %), of 2 clients; 3 blocked, 0 throttled, 1 ban; in the log: 0 denied\n\
          By protection: header_validation 1, ip_keyword_block 2\n\n\
          Clients that would have been denied (2):\n\
          \x20 CLIENT        REQUESTS  DENIED  FIRST                 REASON                                BY                 BANNED UNTIL\n\
-         \x20 203.0.113.66         2       2  2025-09-14T15:10:10Z  Keyword block: .env                   ip_keyword_block   2025-09-15T15:10:10Z\n\
+         \x20 203.0.113.66         2       2  2025-09-14T15:10:10Z  Keyword block: .env                   ip_keyword_block   2025-09-14T16:10:10Z\n\
          \x20 203.0.113.7          1       1  2025-09-14T15:10:12Z  Suspicious user agent: Pattern: curl  header_validation\n"
     );
-    let json = place.json(&["replay", "logs/access.log", "--json", "--only", "ip_keyword_block"]);
+    let json = place.json(&[
+        "replay",
+        "logs/access.log",
+        "--json",
+        "--only",
+        "ip_keyword_block",
+        "--config",
+        "bans.toml",
+    ]);
     assert_eq!((&json["requests"], &json["denied"], &json["bans"]), (&json!(103), &json!(2), &json!(1)));
     assert_eq!(json["denied_clients"][0]["client"], "203.0.113.66");
     assert!(!place.path().join("aiwaf_data").exists());
@@ -78,8 +87,10 @@ fn a_replay_says_who_would_have_been_denied_and_changes_no_list() {
 fn a_replay_compares_two_configurations() {
     let place = Place::new();
     place.write("access.log", log());
-    place.write("strict.toml", "[rate_limit]\nmax = 50\n");
-    let text = place.text(&["replay", "access.log", "--compare", "strict.toml"]);
+    let bans = "[ip_keyword_block]\nban_after = 1\n";
+    place.write("bans.toml", bans);
+    place.write("strict.toml", &format!("{bans}[rate_limit]\nmax = 50\n"));
+    let text = place.text(&["replay", "access.log", "--config", "bans.toml", "--compare", "strict.toml"]);
     assert!(
         text.ends_with(
             "\nClients treated differently (1):\n\
@@ -88,10 +99,11 @@ fn a_replay_compares_two_configurations() {
         ),
         "{text}"
     );
-    let json = place.json(&["replay", "access.log", "--compare", "strict.toml", "--json"]);
+    let json =
+        place.json(&["replay", "access.log", "--config", "bans.toml", "--compare", "strict.toml", "--json"]);
     assert_eq!((&json["current"]["denied"], &json["compared"]["denied"]), (&json!(3), &json!(13)));
-    place.write("same.toml", "");
-    let text = place.text(&["replay", "access.log", "--compare", "same.toml"]);
+    place.write("same.toml", bans);
+    let text = place.text(&["replay", "access.log", "--config", "bans.toml", "--compare", "same.toml"]);
     assert!(text.ends_with("\nNo client would have been treated differently\n"));
 }
 

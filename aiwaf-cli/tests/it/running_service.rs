@@ -16,6 +16,7 @@ fn serve(place: &Place) -> (SocketAddr, Aiwaf) {
     // Clients on the machine itself are never banned.
     settings.client.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
     settings.protections.enabled = vec![Protection::IpKeywordBlock, Protection::Logging];
+    settings.ip_keyword_block.ban_after = Some(1);
     let page = axum::routing::get(async || "hello");
     let router = ProtectedRouter::<()>::new().route("/", page.clone()).route("/recipes/{name}", page);
     let (app, waf) = router.protect(Aiwaf::builder().settings(settings)).unwrap();

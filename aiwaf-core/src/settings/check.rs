@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(error(|s| s.rate_limit.max = 0), "rate_limit.max = 0 is not allowed: give 1 to 100000");
         assert_eq!(
             error(|s| s.rate_limit.flood = 50),
-            "rate_limit.flood = 50 is not allowed: give 100 to 100000"
+            "rate_limit.flood = 50 is not allowed: give 100 to 200000"
         );
         assert_eq!(
             error(|s| s.honeypot.min_form_time = Duration::from_hours(2)),

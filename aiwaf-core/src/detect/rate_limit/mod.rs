@@ -32,8 +32,8 @@ pub struct RateLimitSettings {
     pub window: Duration,
     /// Requests that a client may make in any window, at least 1 (`AIWAF_RATE_MAX`). Default: 100.
     pub max: u32,
-    /// Requests in a window, denied ones included, from which on it is a flood; at least `max` and at most 100,000
-    /// (`AIWAF_RATE_FLOOD`). Default: 200.
+    /// Requests in a window, refused ones included, from which on it is a flood; at least `max` and at most 200,000
+    /// (`AIWAF_RATE_FLOOD`). Left at its default it follows `max`. Default: 200, or twice `max` if that is more.
     pub flood: u32,
     /// Maximum number of clients that are remembered, unless `client.max_clients` says otherwise, 1,000 to 100,000,000.
     /// Default: 1,000,000.
@@ -43,12 +43,20 @@ pub struct RateLimitSettings {
     pub limit_ipv6_networks: bool,
 }
 
+/// The flood threshold by default, which gives way to a greater `max`.
+const DEFAULT_FLOOD: u32 = 200;
+
 impl RateLimitSettings {
+    /// The flood threshold in effect.
+    fn flood_threshold(&self) -> u32 {
+        if self.flood == DEFAULT_FLOOD { self.max.saturating_mul(2).max(DEFAULT_FLOOD) } else { self.flood }
+    }
+
     /// Checks every value's range.
     pub(crate) fn check(&self) -> Result<(), SettingsError> {
         seconds_within("rate_limit.window", self.window, 1..=86_400)?;
         within("rate_limit.max", self.max, 1..=100_000)?;
-        within("rate_limit.flood", self.flood, self.max..=100_000)?;
+        within("rate_limit.flood", self.flood_threshold(), self.max..=200_000)?;
         within("rate_limit.max_clients", self.max_clients, 1_000..=100_000_000)
     }
 }
@@ -60,7 +68,7 @@ impl Default for RateLimitSettings {
             ban_after: None,
             window: Duration::from_mins(1),
             max: 100,
-            flood: 200,
+            flood: DEFAULT_FLOOD,
             max_clients: 1_000_000,
             limit_ipv6_networks: true,
         }
@@ -111,8 +119,12 @@ pub(crate) struct ClientWindows {
 impl RateLimit {
     /// Limits by `settings`, and by those of `rules` that have limits of their own.
     pub(crate) fn new(settings: &RateLimitSettings, rules: &[PathRule]) -> Self {
-        let common =
-            Limits { is_separate: false, window: settings.window, max: settings.max, flood: settings.flood };
+        let common = Limits {
+            is_separate: false,
+            window: settings.window,
+            max: settings.max,
+            flood: settings.flood_threshold(),
+        };
         let of_rule = |rule: &PathRule| rule.rate_limit.map_or(common, |differs| common.overridden(&differs));
         Self {
             groups: GroupCounters::default(),
@@ -398,6 +410,16 @@ mod tests {
         assert_eq!((1..100).map(|name| passed(name, false, 50)).sum::<usize>(), 1900);
         assert_eq!((100..200).map(|name| passed(name, true, 50)).sum::<usize>(), 5000);
         assert_eq!(engine.statistics().bans, 0);
+    }
+
+    #[test]
+    fn flood_follows_a_greater_limit_unless_it_is_set() {
+        let of = |max, flood| RateLimitSettings { max, flood, ..RateLimitSettings::default() };
+        for (max, flood, expected) in [(100, 200, 200), (500, 200, 1000), (50, 200, 200), (500, 600, 600)] {
+            let settings = of(max, flood);
+            assert_eq!((settings.check(), settings.flood_threshold()), (Ok(()), expected));
+        }
+        assert!(of(500, 300).check().is_err());
     }
 
     #[test]
