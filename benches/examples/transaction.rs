@@ -85,6 +85,8 @@ fn firewall(directory: &TempDir, is_eight: bool, micros: Arc<AtomicI64>) -> anyh
         settings.storage.data_dir = at("data");
         settings.logging.dir = at("logs");
         settings.client.trusted_proxies = vec![proxy];
+        // One probe bans the visitor that is to be blocked.
+        settings.ip_keyword_block.ban_after = Some(1);
         if is_eight {
             settings.protections.disabled = vec![Protection::AttackSignatures];
         }

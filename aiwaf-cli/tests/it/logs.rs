@@ -67,7 +67,7 @@ fn a_replay_says_who_would_have_been_denied_and_changes_no_list() {
         "aiwaf_data/blacklist.csv",
         "ip,reason,added_date,source\n192.0.2.1,auto,2026-01-01T00:00:00,rate_limit\n192.0.2.2,hand,2026-01-01T00:00:00,manual\n",
     );
-    let json = place.json(&["replay", "logs/access.log", "--json"]);
+    let json = place.json(&["replay", "logs/access.log", "--json", "--config", "bans.toml"]);
     let clients: Vec<&str> = json["denied_clients"]
         .as_array()
         .unwrap()

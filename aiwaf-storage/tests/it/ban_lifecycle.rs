@@ -13,7 +13,8 @@ use tempfile::TempDir;
 use crate::support::*;
 
 const SOON: Duration = Duration::from_secs(20);
-const DAY: i64 = 24 * 60 * 60;
+const HOUR: i64 = 60 * 60;
+const DAY: i64 = 24 * HOUR;
 
 /// A service with an engine, whose lists live in files.
 struct Service {
@@ -76,7 +77,14 @@ fn site() -> (TempDir, Arc<AtomicI64>) {
 }
 
 fn start(site: &(TempDir, Arc<AtomicI64>)) -> Service {
-    Service::start(site.0.path(), Settings::default(), &site.1)
+    Service::start(site.0.path(), strict(), &site.1)
+}
+
+/// Settings with which one match bans.
+fn strict() -> Settings {
+    let mut settings = Settings::default();
+    settings.ip_keyword_block.ban_after = Some(1);
+    settings
 }
 
 fn stored(site: &(TempDir, Arc<AtomicI64>)) -> Vec<BlacklistEntry> {
@@ -84,14 +92,14 @@ fn stored(site: &(TempDir, Arc<AtomicI64>)) -> Vec<BlacklistEntry> {
 }
 
 #[test]
-fn bans_double_end_to_the_microsecond_and_survive_restarts() {
+fn bans_escalate_end_to_the_microsecond_and_survive_restarts() {
     let site = site();
     let mut time = Timestamp::from_unix_micros(1_700_000_000_123_457);
-    for (offence, days) in [(1, 1), (2, 2), (3, 4), (4, 8), (5, 16), (6, 30), (7, 30)] {
+    for (offence, hours) in [(1, 1), (2, 4), (3, 16), (4, 64), (5, 256), (6, 720), (7, 720)] {
         // A new process each time: nothing is known but what the files say.
         let service = start(&site);
         let ban = service.attack("192.0.2.7", time).unwrap();
-        let end = time + Duration::from_hours(24 * days);
+        let end = time + Duration::from_hours(hours);
         assert_eq!((ban.offences, ban.expires), (offence, Some(end)));
         assert_eq!(ban.source, BanSource::Protection(Protection::IpKeywordBlock));
         assert_eq!(stored(&site), [ban]);
@@ -111,16 +119,16 @@ fn what_lies_long_enough_behind_is_forgiven_and_forgotten() {
     let first = start(&site).attack("2001:db8::7", at(0)).unwrap();
     assert_eq!(first.network, net("2001:db8::/64"));
     // Swept after a quiet week, but not before.
-    let week = DAY + 7 * DAY;
+    let week = HOUR + 7 * DAY;
     site.1.store(week - 1, Ordering::SeqCst);
     let service = start(&site);
     assert_eq!(service.attack("2001:db8::8", at(week - 1)).unwrap().offences, 2);
     drop(service);
 
-    let end = week - 1 + 2 * DAY;
+    let end = week - 1 + 4 * HOUR;
     let service = start(&site);
     let forgiven = service.attack("2001:db8::9", at(end + 7 * DAY)).unwrap();
-    assert_eq!((forgiven.offences, forgiven.expires), (1, Some(at(end + 8 * DAY))));
+    assert_eq!((forgiven.offences, forgiven.expires), (1, Some(at(end + 7 * DAY + HOUR))));
     assert_eq!(stored(&site), [forgiven], "what was forgiven makes no later ban longer");
     site.1.store(end + 15 * DAY, Ordering::SeqCst);
     service.wait_for_bans(0);
@@ -165,7 +173,7 @@ fn networks_are_banned_and_let_in_by_other_processes() {
 fn what_is_known_of_the_request_is_kept_if_asked_for() {
     let site = site();
     assert_eq!(start(&site).attack("192.0.2.1", at(0)).unwrap().extended_request_info, None);
-    let mut settings = Settings::default();
+    let mut settings = strict();
     settings.bans.capture_extended_request_info = true;
     settings.bans.extended_request_info_headers.push("cookie".to_owned());
     let service = Service::start(site.0.path(), settings, &site.1);

@@ -110,9 +110,9 @@ fn hostile_text_is_bounded_and_never_breaks_a_list() {
 #[test]
 fn the_longest_texts_are_kept() {
     on_every_store(|store| {
-        let path = format!("/{}", "\u{1f600}".repeat(MAX_PATH - 1));
-        let word: String =
-            (0..MAX_KEYWORD).map(|number| if number % 2 == 0 { '\u{1f600}' } else { 'x' }).collect();
+        let path = format!("/{}xxx", "\u{1f600}".repeat((MAX_PATH - 4) / 4));
+        let word = format!("{}x", "\u{1f600}x".repeat(MAX_KEYWORD / 5));
+        assert_eq!((path.len(), word.len()), (MAX_PATH, MAX_KEYWORD));
         let add = [exempt(&path), keyword(&word, u64::MAX, KeywordSource::Learned)];
         assert_eq!(store.apply(&add).unwrap(), [true; 2]);
         store.apply(&add).unwrap();
