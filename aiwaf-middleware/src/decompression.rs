@@ -59,7 +59,7 @@ pub(crate) enum Encoding {
     /// None.
     Identity,
     /// One that can be undone.
-    Known(BodyDecoder),
+    Known(Box<BodyDecoder>),
     /// One that can't.
     Unknown,
 }
@@ -72,21 +72,21 @@ impl Encoding {
         if encodings.next().is_some() {
             return Self::Unknown;
         }
-        let decoded = Decoded::default();
+        let output = Decoded::default();
         let decoder = match encoding.as_bytes().trim_ascii().to_ascii_lowercase().as_slice() {
             b"" | b"identity" => return Self::Identity,
-            b"gzip" | b"x-gzip" => Decoder::Gzip(MultiGzDecoder::new(decoded)),
-            b"deflate" => Decoder::Undecided(Vec::new(), decoded),
+            b"gzip" | b"x-gzip" => Decoder::Gzip(MultiGzDecoder::new(output)),
+            b"deflate" => Decoder::Undecided(Vec::new(), output),
             #[cfg(feature = "brotli")]
-            b"br" => Decoder::Brotli(Box::new(brotli::DecompressorWriter::new(decoded, 4096))),
+            b"br" => Decoder::Brotli(Box::new(brotli::DecompressorWriter::new(output, 4096))),
             #[cfg(feature = "zstd")]
-            b"zstd" => match zstd::stream::write::Decoder::new(decoded) {
+            b"zstd" => match zstd::stream::write::Decoder::new(output) {
                 Ok(decoder) => Decoder::Zstd(decoder),
                 Err(_) => return Self::Unknown,
             },
             _ => return Self::Unknown,
         };
-        Self::Known(BodyDecoder { decoder })
+        Self::Known(Box::new(BodyDecoder { decoder }))
     }
 }
 
@@ -199,13 +199,13 @@ mod tests {
 
     fn decode(encoding: &'static str, body: &[u8], step: usize) -> Result<Vec<u8>, &'static str> {
         let Encoding::Known(mut decoder) = Encoding::of(&headers(&[encoding])) else { panic!("{encoding}") };
-        let mut decoded = Vec::new();
-        let mut show = |bytes: &[u8]| decoded.extend_from_slice(bytes);
+        let mut text = Vec::new();
+        let mut show = |bytes: &[u8]| text.extend_from_slice(bytes);
         for chunk in body.chunks(step.max(1)) {
             decoder.decode(chunk, &mut show)?;
         }
         decoder.finish(&mut show)?;
-        Ok(decoded)
+        Ok(text)
     }
 
     #[test]

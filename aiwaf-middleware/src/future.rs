@@ -57,7 +57,7 @@ where
                     Ok(response) => response,
                     Err(error) => {
                         // A service that fails because its body was blocked has not failed.
-                        return Poll::Ready(match held.take().and_then(|held| held.refused()) {
+                        return Poll::Ready(match held.take().and_then(Held::refused) {
                             Some(refusal) => Ok(refusal.map(ResponseBody::denied)),
                             None => Err(error),
                         });
@@ -78,6 +78,7 @@ where
 }
 
 /// A transaction while the service answers.
+#[expect(clippy::large_enum_variant, reason = "a box would allocate for every request")]
 pub(crate) enum Held {
     /// The body was judged, or nobody wants to see it.
     Owned(HttpTransaction),
@@ -168,16 +169,16 @@ where
                 StateProjection::Reading { service, request, body } => {
                     let body = ready!(body.poll_read(context));
                     // Both are there until the state changes below.
-                    let (Some(body), Some((head, mut transaction))) = (body, request.take()) else {
+                    let (Some(body), Some((parts, mut transaction))) = (body, request.take()) else {
                         return Poll::Pending;
                     };
-                    transaction.read_ahead(&head, &body);
+                    transaction.read_ahead(&parts, &body);
                     let future = if transaction.is_allowed() {
                         let wants_body = transaction.wants_body();
-                        let (body, held) = inspect_rest(body, &head, transaction, wants_body);
-                        ResponseFuture::calling(service.call(Request::from_parts(head, body)), held)
+                        let (inspected, kept) = inspect_rest(body, &parts, transaction, wants_body);
+                        ResponseFuture::calling(service.call(Request::from_parts(parts, inspected)), kept)
                     } else {
-                        ResponseFuture::refused(transaction.refuse(&head))
+                        ResponseFuture::refused(transaction.refuse(&parts))
                     };
                     state.set(State::Answering { future });
                 }

@@ -89,10 +89,10 @@ where
         let limit = self.waf.read_ahead(&head, &transaction, self.limit);
         if limit == 0 || request.body().is_end_stream() {
             let wants_body = transaction.wants_body() && !request.body().is_end_stream();
-            let (head, body) = request.into_parts();
-            let (body, held) = inspect_rest(InspectedBody::new(body), &head, transaction, wants_body);
-            let future = self.inner.call(Request::from_parts(head, body));
-            return AiwafFuture::answering(ResponseFuture::calling(future, held));
+            let (parts, body) = request.into_parts();
+            let (body, kept) = inspect_rest(InspectedBody::new(body), &parts, transaction, wants_body);
+            let future = self.inner.call(Request::from_parts(parts, body));
+            return AiwafFuture::answering(ResponseFuture::calling(future, kept));
         }
         // The future gets the service that is ready; what stays here has to become ready again.
         let clone = self.inner.clone();

@@ -89,7 +89,7 @@ fn a_replay_compares_two_configurations() {
     place.write("access.log", log());
     let bans = "[ip_keyword_block]\nban_after = 1\n";
     place.write("bans.toml", bans);
-    place.write("strict.toml", &format!("{bans}[rate_limit]\nmax = 50\n"));
+    place.write("strict.toml", format!("{bans}[rate_limit]\nmax = 50\n"));
     let text = place.text(&["replay", "access.log", "--config", "bans.toml", "--compare", "strict.toml"]);
     assert!(
         text.ends_with(

@@ -204,10 +204,10 @@ proptest! {
                 message.push(0x12);
                 let mut left = content.len();
                 while left >= 0x80 {
-                    message.push((left % 0x80) as u8 | 0x80);
+                    message.push(u8::try_from(left % 0x80).unwrap() | 0x80);
                     left /= 0x80;
                 }
-                message.push(left as u8);
+                message.push(u8::try_from(left).unwrap());
                 message.extend(content);
             }
             body.push(*compressed);

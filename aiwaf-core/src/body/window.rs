@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn every_short_text_lies_within_a_piece() {
-        let value: Vec<u8> = (0..3 * WINDOW as u32 + 77).flat_map(|n| (n as u16).to_be_bytes()).collect();
+        let value: Vec<u8> = (0..=u16::MAX).take(3 * WINDOW + 77).flat_map(u16::to_be_bytes).collect();
         let shown = pieces_of(&value);
         assert!(shown.iter().all(|piece| piece.len() <= WINDOW));
         for start in (0..value.len() - OVERLAP).step_by(OVERLAP / 2 - 1) {
@@ -111,7 +111,7 @@ mod tests {
             length in prop_oneof![0usize..100, WINDOW - 3..WINDOW + 3, 0usize..5 * WINDOW],
             parts in proptest::collection::vec(prop_oneof![1usize..40, 1000usize..40_000], 1..40),
         ) {
-            let value: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+            let value: Vec<u8> = (0..=250).cycle().take(length).collect();
             let (mut window, mut shown) = (Window::default(), Vec::new());
             let mut rest = &value[..];
             for part in parts.iter().cycle() {

@@ -231,13 +231,13 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Count {
+    struct Visits {
         count: u32,
         heap: Vec<u8>,
         touched: bool,
     }
 
-    impl Record for Count {
+    impl Record for Visits {
         fn heap_bytes(&self) -> usize {
             self.heap.capacity()
         }
@@ -251,7 +251,7 @@ mod tests {
         ClientKey::new(IpAddr::V4(Ipv4Addr::from(number)), 64)
     }
 
-    fn table(clients: usize, heap_bytes: usize) -> ClientTable<Count> {
+    fn table(clients: usize, heap_bytes: usize) -> ClientTable<Visits> {
         ClientTable::new(clients, heap_bytes)
     }
 

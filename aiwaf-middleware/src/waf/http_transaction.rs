@@ -1,6 +1,7 @@
 //! One request on its way through the firewall.
 
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
 use aiwaf_core::{
     Action, BodyStream, Engine, Headers, LogEntry, Outcome, Protection, ProtectionSet, Request, Timestamp,
@@ -82,13 +83,22 @@ impl Head<'_> {
 /// The content types of gRPC whose messages are Protocol Buffers.
 const GRPC_TYPES: [&[u8]; 2] = [b"application/grpc", b"application/grpc+proto"];
 
+/// The verdicts about requests whose judging panicked: such requests pass, or are blocked if the firewall fails closed.
+static ALLOWED: LazyLock<Verdict> =
+    LazyLock::new(|| Verdict::allow(ProtectionSet::EMPTY.with(Protection::Logging)));
+static BLOCKED: LazyLock<Verdict> = LazyLock::new(|| {
+    let mut verdict = ALLOWED.clone();
+    verdict.action = Action::Block;
+    verdict
+});
+
 /// One HTTP request from its head to its response: the engine's transaction, and what the log needs. If it is dropped
 /// before there is a response, because the service failed or the client went away, the request is logged without a status.
 pub(crate) struct HttpTransaction {
     waf: Aiwaf,
     /// `None` after a panic: then `fallback` is the verdict, and nothing is learned.
     transaction: Option<Transaction>,
-    fallback: Verdict,
+    fallback: &'static Verdict,
     client: IpAddr,
     time: Timestamp,
     method: Method,
@@ -120,11 +130,8 @@ impl HttpTransaction {
             engine.request_head(&mut transaction, &request);
             transaction
         });
-        let mut fallback = Verdict::allow(ProtectionSet::EMPTY.with(Protection::Logging));
-        if waf.shared.fail_closed {
-            fallback.action = Action::Block;
-        }
-        let verdict = transaction.as_ref().map_or(&fallback, Transaction::verdict);
+        let fallback = if waf.shared.fail_closed { &*BLOCKED } else { &*ALLOWED };
+        let verdict = transaction.as_ref().map_or(fallback, Transaction::verdict);
         log_findings(&waf, &request, verdict, 0);
         let is_logged = verdict.applied.contains(Protection::Logging);
         Self {
@@ -165,7 +172,7 @@ impl HttpTransaction {
             engine.request_body(&mut transaction, &request, BodyStream::Sent, chunk, is_end);
             transaction
         });
-        let verdict = self.transaction.as_ref().map_or(&self.fallback, Transaction::verdict);
+        let verdict = self.transaction.as_ref().map_or(self.fallback, Transaction::verdict);
         log_findings(&self.waf, &request, verdict, self.logged);
         self.logged = verdict.monitored.len();
     }
@@ -195,7 +202,7 @@ impl HttpTransaction {
     }
 
     fn verdict(&self) -> &Verdict {
-        self.transaction.as_ref().map_or(&self.fallback, Transaction::verdict)
+        self.transaction.as_ref().map_or(self.fallback, Transaction::verdict)
     }
 
     /// The response to the request, which is refused.
@@ -243,7 +250,7 @@ impl HttpTransaction {
             let engine = &self.waf.shared.engine;
             self.waf.guard("learning from a response", || engine.response(transaction, &request, &outcome));
         }
-        let verdict = self.transaction.as_ref().map_or(&self.fallback, Transaction::verdict);
+        let verdict = self.transaction.as_ref().map_or(self.fallback, Transaction::verdict);
         if verdict.applied.contains(Protection::Logging)
             && let Some(log) = self.waf.log()
         {
@@ -275,15 +282,17 @@ fn judge_decoded(
         Encoding::Identity => return,
         Encoding::Unknown => Some("unknown or several content encodings"),
         Encoding::Known(decoder) => {
-            let mut judge = |decoded: &[u8]| {
-                engine.request_body(transaction, request, BodyStream::Decoded, decoded, false);
+            let mut judge = |bytes: &[u8]| {
+                engine.request_body(transaction, request, BodyStream::Decoded, bytes, false);
             };
-            let decoded = decoder.decode(chunk, &mut judge);
-            let ended = if is_end && decoded.is_ok() { decoder.finish(&mut judge) } else { decoded };
-            if is_end && ended.is_ok() {
+            let mut result = decoder.decode(chunk, &mut judge);
+            if is_end && result.is_ok() {
+                result = decoder.finish(&mut judge);
+            }
+            if is_end && result.is_ok() {
                 engine.request_body(transaction, request, BodyStream::Decoded, b"", true);
             }
-            ended.err()
+            result.err()
         }
     };
     if let Some(problem) = problem {

@@ -493,7 +493,7 @@ fn score_counts_hits_beyond_those_listed() {
         })
         .collect::<Vec<_>>()
         .join("&");
-    let finding = Exchange::get(&format!("/?{query}")).head(|head| head_finding(&signatures, head));
+    let finding = Exchange::get(format!("/?{query}")).head(|head| head_finding(&signatures, head));
     let Some(Reason::AttackSignatures { score, hits }) = finding.map(|finding| finding.reason) else {
         panic!("nothing was found");
     };
