@@ -17,33 +17,38 @@
 //! # The way of a request
 //!
 //! 1. The adapter makes a [`Request`]: a borrowed view, of which only the client and the time are required.
-//! 2. [`Engine::inspect`] brings path and query into normal form, works out which protections apply (required > path
-//!    rule > route policy > exempt path > default), and asks these in order until one objects.
-//! 3. The [`Verdict`] says allow, throttle or block; why ([`Reason`]); which field matched and where ([`Match`]); and
-//!    whether the client is banned from now on.
-//! 4. [`Engine::observe`] learns from the answer: known paths, page loads of forms, behaviour, keywords.
+//! 2. [`Engine::begin`] works out, once, which protections apply (required > path rule > route policy > exempt path >
+//!    default), and gives a [`Transaction`], which the adapter keeps until the response is there.
+//! 3. [`Engine::request_head`] and [`Engine::request_body`] run the [`Detector`]s until one of them has a finding. The
+//!    [`Verdict`] says allow, throttle or block; why ([`Reason`]); which field matched and where ([`Match`]); and whether the
+//!    client is banned from now on.
+//! 4. [`Engine::response`] learns from the response: known paths, page loads of forms, behavior, keywords.
+//!
+//! [`Engine::inspect`] is the short form for services without phases.
 //!
 //! # Where things are
 //!
 //! | module | what | state |
 //! |---|---|---|
-//! | `request`, `verdict`, `protection`, `timestamp`, `client` | the vocabulary | none |
-//! | `settings` | what a person may set, its defaults, its checks | none |
-//! | `engine` | order, verdicts, bans, counting; what monitor mode would have done | counters |
+//! | `request`, `verdict`, `protection`, `timestamp`, `country` | the vocabulary | none |
+//! | `client` | who counts as one client; the table of client records | one bounded table |
+//! | `settings`, `check` | settings as a person types them, their defaults and checks | none |
+//! | `engine`, `transaction` | the phases of a request; from findings to verdicts and bans | counters |
 //! | `policy` | exempt paths, path rules, route policies | none |
 //! | `bots` | well-known automatic clients by user agent, and what each class may do | none |
-//! | `detect` | one file or folder for each protection: settings, detector, tests | bounded maps |
-//! | `lists` | entries, changes, compiled snapshots, what is newer than the snapshot | one snapshot, swapped atomically |
-//! | `decode` | normal forms of path and query; the forms in which a value is judged, one file for each decoder | none |
-//! | `body` | bodies, taken apart into names and values | none |
-//! | `bans` | when hits become a ban, how long it lasts | bounded maps |
-//! | `behavior`, `features`, `keyword_learning`, `scanning_paths` | what a client did lately, and what is learned from it | bounded |
+//! | `detect` | the [`Detector`] trait, the registration table, one file or folder for each protection | in the client record |
+//! | `lists` | entries, changes, compiled snapshots, bans newer than the snapshot | one snapshot, swapped atomically |
+//! | `decode` | normalized paths and queries; the decoded forms of a value, one file for each decoder | none |
+//! | `body` | bodies, read chunk by chunk | bounded, in the transaction |
+//! | `bans` | the evidence ledger: when evidence becomes a ban, how long it lasts | in the client record |
+//! | `site_paths`, `behavior`, `features`, `keyword_learning` | what the site answers, what a client did lately, what is learned | bounded |
 //! | `request_line` | a request as data: one line of JSON | none |
-//! | `access_log` | the log record: writing and reading side by side, so that they can't drift apart | none |
-//! | `state` | the bounded maps themselves | |
+//! | `access_log` | the log record: writers and parsers side by side | none |
+//! | `state` | bounded maps, sliding windows | |
 //!
-//! Invariants: no I/O; no clock; no lock is held across a call into a port but a look-up's own; every map is bounded;
-//! time and memory for a request are linear in its size; nothing that a client sends can panic.
+//! Invariants: no I/O; no clock; detectors and the anomaly model run under the lock of one shard of the client table, and no
+//! other lock is held across a call into a port; every map is bounded; time and memory for a request are linear in its size;
+//! nothing that a client sends can panic.
 //!
 //! # Ports
 //!
