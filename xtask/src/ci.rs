@@ -9,13 +9,20 @@ use anyhow::{Context, bail};
 
 use crate::example_smoke;
 use crate::metadata::{Metadata, cargo, root};
-use crate::options::Options;
+use crate::options::{Options, UsageError};
 use crate::run::{run as run_command, shown};
 
 /// Runs the command.
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
-    let options = Options::parse(arguments, &["--quick"], &[])?;
+    let options = Options::parse(arguments, &["--quick"], &["--only"])?;
     options.nothing_else()?;
+    if let Some(wanted) = options.value("--only") {
+        let Some((_, check)) = SLOW.into_iter().find(|(name, _)| *name == wanted) else {
+            let names = SLOW.map(|(name, _)| name).join(", ");
+            return Err(UsageError::new(format!("unknown step {wanted:?}: expected one of {names}")).into());
+        };
+        return check();
+    }
     let mut report = Report { start: Instant::now(), failed: Vec::new() };
     let mut tests = TestCounts::default();
 

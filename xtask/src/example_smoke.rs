@@ -29,22 +29,33 @@ pub(crate) fn run() -> anyhow::Result<()> {
     replay_requests(&program).context("protected_app, requests from a file")
 }
 
+/// Probes that ban together: each adds little evidence, since it comes from a browser.
+const PROBES: [&str; 8] = [
+    "/.env",
+    "/.git/config",
+    "/.svn/entries",
+    "/.aws/credentials",
+    "/.ssh/id_rsa",
+    "/.htpasswd",
+    "/.hg/hgrc",
+    "/phpmyadmin/",
+];
+
 /// One client: it may browse until it attacks, then it is banned.
 fn visit_and_attack(program: &Path) -> anyhow::Result<()> {
     // Clients on the machine itself are never banned.
     let example = Example::start(program, &[("AIWAF_TRUSTED_PROXIES", "127.0.0.1")])?;
     let mut client = Client::new(example.server.address);
-    for (target, status) in [
+    let visits = [
         ("/", 200),
         ("/login", 200),
         ("/search?q=lamp", 200),
         ("/api/items", 200),
         ("/health", 200),
         ("/no-such-page", 404),
-        ("/shell.php", 403),
-        ("/", 403),
-        ("/health", 200),
-    ] {
+    ];
+    let attacks = PROBES.map(|probe| (probe, 403));
+    for (target, status) in visits.into_iter().chain(attacks).chain([("/", 403), ("/health", 200)]) {
         let answer = client.send(&browser_get(target, &example.server.authority), false);
         let answer = answer.with_context(|| format!("GET {target}"))?;
         let body = String::from_utf8_lossy(&answer.body);
@@ -54,9 +65,14 @@ fn visit_and_attack(program: &Path) -> anyhow::Result<()> {
     let files = example.stop()?;
     // What is exempt from everything is not logged either.
     let lines = files.lines("logs/access.log")?;
-    ensure!(lines.len() == 7, "access.log has {} lines instead of 7: {lines:#?}", lines.len());
+    let expected = visits.len() - 1 + PROBES.len() + 1;
+    ensure!(
+        lines.len() == expected,
+        "access.log has {} lines instead of {expected}: {lines:#?}",
+        lines.len()
+    );
     for (file, text) in [
-        ("logs/error.log", "/shell.php"),
+        ("logs/error.log", PROBES[0]),
         ("logs/aiwaf.log", "Keyword block"),
         ("data/blacklist.csv", "203.0.113.9"),
     ] {

@@ -27,10 +27,11 @@ The project's own commands.
 Usage: cargo xtask COMMAND
 
 Commands:
-  ci [--quick]
+  ci [--quick] [--only STEP]
       Runs all checks: tests, format, lints, every feature alone, documentation, licences, fuzzing for a minute a
       target, the measurements, the example. The last line is the sum of the tests.
-      --quick  only tests, format and lints
+      --quick      only tests, format and lints
+      --only STEP  only this one of the steps that --quick leaves out, such as 'example'
   auc [--seeds N] [--json] FILE...
       Measures how well the isolation forest finds the labelled anomalies of tables, beside scikit-learn where python3 has
       it. See 'cargo xtask auc --help'.

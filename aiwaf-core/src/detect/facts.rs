@@ -58,7 +58,8 @@ impl<'r> KnownHeaders<'r> {
             16 => (&mut self.requested_with, b"x-requested-with"),
             _ => return None,
         };
-        name.eq_ignore_ascii_case(wanted).then_some(slot)
+        // Servers give names in lower case.
+        (name == wanted || name.eq_ignore_ascii_case(wanted)).then_some(slot)
     }
 
     /// The `Referer` header.
