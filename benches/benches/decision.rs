@@ -59,9 +59,9 @@ fn ipv4(client: u32) -> IpAddr {
     IpAddr::V4(Ipv4Addr::from(0x0b00_0000 + client))
 }
 
-/// The address of a client in a /64 of its own.
+/// The address of a client in a /48 of its own, as a household or an office has: neighbors in one would share a rate.
 fn ipv6(client: u32) -> IpAddr {
-    IpAddr::V6(Ipv6Addr::from(0x2001_0db8_u128 << 96 | u128::from(client) << 64 | 7))
+    IpAddr::V6(Ipv6Addr::from((0x2400_0000_u128 << 96) + (u128::from(client) << 80) + 7))
 }
 
 /// One million prefixes against one thousand: budget twice the time.

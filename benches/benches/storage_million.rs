@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use aiwaf_benches::{START, lists};
-use aiwaf_core::{Engine, ListChange, Lists, Protection, Request};
+use aiwaf_core::{Engine, ListChange, Lists, Protection, Request, Settings};
 use aiwaf_storage::{KeeperOptions, ListKeeper, Manager, Published, PublishedAdditions};
 
 const BANS: u32 = 1_000_000;
@@ -65,7 +65,10 @@ fn write_bans(url: &str) {
 }
 
 fn engine(lists: Lists) -> aiwaf_core::EngineBuilder {
-    Engine::builder().only([Protection::IpKeywordBlock]).lists(lists)
+    let mut settings = Settings::default();
+    // The ban is what is measured, so that one match has to be enough for it.
+    settings.ip_keyword_block.ban_after = Some(1);
+    Engine::builder().settings(settings).only([Protection::IpKeywordBlock]).lists(lists)
 }
 
 /// In a child: opens the store, builds the snapshot, and says what that cost.
