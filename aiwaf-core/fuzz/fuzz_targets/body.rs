@@ -32,7 +32,8 @@ fuzz_target!(|data: &[u8]| {
         assert!(whole == cut, "{cuts:?}");
     }
     Decoder::default().body(content_type, body);
-    let Some(value) = serde_json::from_slice::<Value>(body).ok().filter(|value| value.is_array() || value.is_object())
+    let Some(value) =
+        serde_json::from_slice::<Value>(body).ok().filter(|value| value.is_array() || value.is_object())
     else {
         return;
     };
