@@ -32,24 +32,26 @@ impl Judge<'_> {
         {
             return;
         }
-        let is_mention = match value.target {
-            Target::QueryValue | Target::BodyValue | Target::BodyText if form == Form::Path => {
-                rule.mention().is_some_and(|mention| mention.covers_text(value.text))
-            }
-            Target::QueryValue | Target::BodyValue | Target::BodyText => rule.is_only_mentioned(text, &range),
-            Target::UserAgent => rule.mention().is_some_and(|mention| mention.covers_agent(text, &range)),
-            _ => false,
-        };
+        let demoted = signatures.demoted.contains(&rule.id);
+        // A demoted rule counts nothing, so that it makes no difference how its match reads.
+        let is_mention = !demoted
+            && match value.target {
+                Target::QueryValue | Target::BodyValue | Target::BodyText if form == Form::Path => {
+                    rule.mention().is_some_and(|mention| mention.covers_text(value.text))
+                }
+                Target::QueryValue | Target::BodyValue | Target::BodyText => {
+                    rule.is_only_mentioned(text, &range)
+                }
+                Target::UserAgent => rule.mention().is_some_and(|mention| mention.covers_agent(text, &range)),
+                _ => false,
+            };
         if is_mention && was_mention {
             return;
         }
-        let demoted = signatures.demoted.contains(&rule.id);
         let severity = if demoted || is_mention { Severity::Notice } else { rule.severity };
-        found.score += match (demoted, is_mention) {
-            (true, _) => 0,
-            (false, true) if std::mem::replace(&mut found.has_mention, true) => 0,
-            (false, _) => severity.score(),
-        };
+        if !demoted && !is_mention {
+            found.attack_score += severity.score();
+        }
         let hit = SignatureHit {
             rule: rule.id.clone(),
             category: rule.category,

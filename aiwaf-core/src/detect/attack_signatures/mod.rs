@@ -228,12 +228,13 @@ impl AttackSignatures {
 
     /// The finding, if what was found so far reaches the threshold.
     fn verdict(&self, found: &mut Found) -> Option<Finding> {
-        if found.score < self.threshold {
+        let score = found.score();
+        if score < self.threshold {
             return None;
         }
         let hits = std::mem::take(&mut found.hits);
         let matched = hits.first()?.matched.clone();
-        let reason = Reason::AttackSignatures { score: found.score, hits };
+        let reason = Reason::AttackSignatures { score, hits };
         let finding = Finding::block(Protection::AttackSignatures, reason).with_match(matched);
         // A probe is nothing that parses.
         let is_probe = matches!(&finding.reason, Reason::AttackSignatures { hits, .. }
@@ -248,11 +249,18 @@ pub(crate) struct Found {
     hits: Vec<SignatureHit>,
     /// Rules that count, but found no room in `hits`.
     unlisted: Vec<Box<str>>,
-    /// Whether any match was a mere mention, of which all together count as one notice.
-    has_mention: bool,
-    score: u32,
+    /// The points of all matches but mere mentions.
+    attack_score: u32,
     /// The body as sent, and without its encoding.
     readings: [Reading; 2],
+}
+
+impl Found {
+    /// The points of all matches; the mentions among them count together as one notice.
+    fn score(&self) -> u32 {
+        let has_mention = self.hits.iter().any(|hit| hit.is_mention);
+        self.attack_score + if has_mention { Severity::Notice.score() } else { 0 }
+    }
 }
 
 impl BuiltIn for AttackSignatures {
@@ -401,7 +409,7 @@ impl Judge<'_> {
 
     /// Reports whether no further value is judged: the verdict is certain, and its list of hits is full.
     fn is_decided(&self) -> bool {
-        self.found.hits.len() >= MAX_HITS && self.found.score >= self.signatures.threshold
+        self.found.hits.len() >= MAX_HITS && self.found.score() >= self.signatures.threshold
     }
 
     fn judge_parameter(&mut self, parameter: &Parameter<'_>, forms: &mut Option<Forms>) {

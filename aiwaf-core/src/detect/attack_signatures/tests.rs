@@ -457,6 +457,25 @@ fn mentions_count_as_one_notice() {
     assert!(hits.iter().all(|hit| hit.is_mention));
 }
 
+/// Found by fuzzing: the mention's points stayed when a match of the same rule took its place in the list.
+#[test]
+fn a_match_takes_the_points_of_a_mention_too() {
+    let mut settings = crate::Settings::default();
+    settings.attack_signatures.paranoia_level = 4;
+    let engine =
+        crate::Engine::builder().settings(settings).only([Protection::AttackSignatures]).build().unwrap();
+    let body =
+        b"<!DOCTE PEa [\x87!ENTITY b S\x83YSTEM \"file:///etc/passwd\">]octy1/b&;\"\0\0\xff\xff\0\x9e\0<>";
+    let headers = [("content-type", "application/xml")];
+    let request = crate::Request::new([203, 0, 113, 1].into(), crate::Timestamp::from_unix_seconds(1.7e9));
+    let verdict =
+        engine.inspect(&request.with_method("POST").with_path("/").with_headers(&headers).with_body(body));
+    let reason = verdict.finding.unwrap().reason;
+    let Reason::AttackSignatures { score, hits } = reason else { panic!("{reason:?}") };
+    assert!(hits.iter().all(|hit| !hit.is_mention), "{hits:?}");
+    assert_eq!(score, hits.iter().map(|hit| hit.severity.score()).sum::<u32>());
+}
+
 #[test]
 fn basic_credentials_are_judged() {
     use base64::Engine;
