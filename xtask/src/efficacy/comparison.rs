@@ -162,18 +162,8 @@ impl fmt::Display for Comparison {
 
 #[cfg(test)]
 mod tests {
+    use super::super::row::labelled;
     use super::*;
-
-    fn row(id: &str, label: Label) -> Row {
-        Row {
-            id: id.into(),
-            label,
-            source: "s".into(),
-            category: "c".into(),
-            line: String::new(),
-            shown: "/x".into(),
-        }
-    }
 
     fn verdict(action: &str, protection: &str, reason: &str) -> Verdict {
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
@@ -184,7 +174,7 @@ mod tests {
     fn differences_in_each_part_are_found() {
         let labels = [Label::Attack, Label::Benign, Label::Attack, Label::Other, Label::Benign];
         let rows: Vec<Row> =
-            labels.iter().zip(["1", "2", "3", "4", "5"]).map(|(label, id)| row(id, *label)).collect();
+            labels.iter().zip(["1", "2", "3", "4", "5"]).map(|(label, id)| labelled(id, *label)).collect();
         let before = vec![
             Some(verdict("block", "rate_limit", "a")),
             Some(verdict("block", "rate_limit", "a")),

@@ -111,18 +111,11 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
-    use super::super::row::Label;
+    use super::super::row::{Label, labelled};
     use super::*;
 
     fn row(id: &str) -> Row {
-        Row {
-            id: id.into(),
-            label: Label::Attack,
-            source: String::new(),
-            category: String::new(),
-            line: String::new(),
-            shown: String::new(),
-        }
+        labelled(id, Label::Attack)
     }
 
     fn verdict(reason: &str) -> Verdict {

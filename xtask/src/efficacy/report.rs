@@ -162,18 +162,8 @@ impl fmt::Display for Report {
 
 #[cfg(test)]
 mod tests {
+    use super::super::row::labelled;
     use super::*;
-
-    fn row(id: &str, label: Label) -> Row {
-        Row {
-            id: id.into(),
-            label,
-            source: "s".into(),
-            category: "c".into(),
-            line: String::new(),
-            shown: "/x".into(),
-        }
-    }
 
     fn verdict(action: &str) -> Verdict {
         serde_json::from_value(json!({ "id": "1", "action": action, "reason": "why" })).unwrap()
@@ -183,7 +173,7 @@ mod tests {
     fn rates_and_misses_leave_out_other_labels() {
         let labels = [Label::Attack, Label::Attack, Label::Benign, Label::Benign, Label::Other];
         let rows: Vec<Row> =
-            labels.iter().zip(["1", "2", "3", "4", "5"]).map(|(label, id)| row(id, *label)).collect();
+            labels.iter().zip(["1", "2", "3", "4", "5"]).map(|(label, id)| labelled(id, *label)).collect();
         let verdicts = ["block", "allow", "allow", "allow", "block"].map(verdict);
         let mut report = Report::new(&rows, &verdicts);
         report.note_misses(&rows, &verdicts, 10);
@@ -198,7 +188,7 @@ mod tests {
 
     #[test]
     fn missing_attacks_have_no_rate() {
-        let report = Report::new(&[row("1", Label::Benign)], &[verdict("allow")]);
+        let report = Report::new(&[labelled("1", Label::Benign)], &[verdict("allow")]);
         assert_eq!(report.to_json()["total"]["true_positive_rate"], Value::Null);
     }
 }

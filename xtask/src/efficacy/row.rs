@@ -132,6 +132,19 @@ fn percent_encoded(text: &str) -> String {
     })
 }
 
+/// A row of which only its id and label matter, for the tests of what reads rows.
+#[cfg(test)]
+pub(super) fn labelled(id: &str, label: Label) -> Row {
+    Row {
+        id: id.into(),
+        label,
+        source: "s".into(),
+        category: "c".into(),
+        line: String::new(),
+        shown: "/x".into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
